@@ -1,0 +1,41 @@
+/* vocab.h - tokenizers as data: tokenizer.json <-> GGUF tokenizer.ggml.* keys.
+ *
+ * Only byte-level BPE (what gpt-oss, GPT-2 and Llama 3 use); text <-> ids is
+ * another module's work. */
+#ifndef FORMATS_VOCAB_H
+#define FORMATS_VOCAB_H
+
+#include "formats/metadata.h"
+
+/* GGUF token types (llama.cpp): what tokenizer.ggml.token_type holds. */
+enum token_type { TOKEN_NORMAL = 1, TOKEN_UNKNOWN, TOKEN_CONTROL, TOKEN_USER, TOKEN_UNUSED, TOKEN_BYTE };
+
+struct vocab_sources { /* at == NULL where the file is absent */
+    struct str tokenizer_json;
+    struct str tokenizer_config_json;
+    struct str special_tokens_map_json;
+    struct str generation_config_json;
+    struct str chat_template_jinja;
+    const char *dir; /* for messages: "dir/tokenizer.json:0x12: ..." */
+};
+
+/* Appends the keys that llama.cpp's converter writes for a byte-level BPE, in
+ * its order: tokenizer.ggml.model "gpt2", .pre (from the split regex: "gpt-4o",
+ * "llama-bpe", "gpt-2"; ERR_UNSUPPORTED for a regex we do not know), .tokens
+ * (ids without a token become "[PAD<id>]" of type unused up to n_vocab),
+ * .token_type, .merges, .bos_token_id, .eos_token_id, .padding_token_id,
+ * tokenizer.chat_template.  n_vocab is the number of embedding rows; more
+ * tokens than that is ERR_INPUT.  eos and pad may come from config.json:
+ * pass UINT64_MAX where it has none. */
+bool vocab_to_gguf(const struct vocab_sources *from, uint64_t n_vocab, uint64_t eos, uint64_t pad,
+                   struct metadata *to, struct arena *a, struct err *e) MUST_CHECK;
+
+/* The way back, for a GGUF that carries no original files: texts of
+ * tokenizer.json, tokenizer_config.json, special_tokens_map.json and (where the
+ * key is there) chat_template.jinja and generation_config.json, in the layout of
+ * the released files.  Absent ones have at == NULL.  ERR_UNSUPPORTED for
+ * a tokenizer.ggml.model other than "gpt2". */
+bool vocab_from_gguf(const struct metadata *from, struct vocab_sources *to, struct arena *a,
+                     struct err *e) MUST_CHECK;
+
+#endif
