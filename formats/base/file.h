@@ -58,16 +58,23 @@ bool file_name_ok(struct str name);
  * its place under .NAME.weigh-tmp-XXXXXX and put there by output_commit.
  * Left-overs of killed runs for the same place are removed by output_open. */
 struct output {
-    const char *path; /* where it will stand; not owned */
+    const char *path; /* where it will stand; not owned.  "-": standard output */
     char *temp;
-    bool directory, replace, exists;
+    bool directory, replace;
+    bool stream;      /* standard output: writes must come in rising order */
     int lock_fd;      /* flock held on the temporary: tells a live run from a left-over */
     struct out_file *files;
     size_t n_files;
+    uint64_t streamed; /* bytes already sent to standard output */
+    struct arena arena;
 };
 
-/* replace: an existing file or directory of the same kind may be exchanged (-f).
- * Without it an existing path is ERR_USAGE "already exists" with the hint -f. */
+/* ERR_USAGE when path exists and `replace` is not given, or is of the other kind
+ * (file, directory), or is the same file as one of the n sources by device and inode
+ * (then even with replace).  Touches nothing. */
+bool output_check(const char *path, bool directory, bool replace, const char *const *sources,
+                  size_t n, struct err *e) MUST_CHECK;
+/* replace: an existing file or directory of the same kind may be exchanged (-f). */
 bool output_open(struct output *o, const char *path, bool directory, bool replace,
                  struct err *e) MUST_CHECK;
 /* ERR_SYSTEM if the file system has less than this free.  Call before the first byte. */
