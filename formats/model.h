@@ -42,13 +42,13 @@ struct model {
     struct model_file *files; /* in index or split order; files[0] holds the metadata */
     size_t n_files;
     struct tensor *tensors;
-    size_t n_tensors;
+    size_t n_tensors, room_tensors;
     struct names by_name;
     struct sidecar *sidecars; /* directories only; includes the index file */
     size_t n_sidecars;
     char **findings; /* readable, but somebody should know: one line each */
     size_t n_findings;
-    const struct synth *synth; /* format synth only */
+    const void *private;       /* of the format */
     struct arena arena;        /* owns everything above but the descriptors */
 };
 
@@ -68,8 +68,18 @@ uint64_t model_bytes(const struct model *m);         /* of all tensors */
 uint64_t tensor_elems(const struct tensor *t);       /* product of dim; MXFP4 parts count their bytes */
 bool model_finding(struct model *m, struct err *e, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
-/* Used by readers: checks shape x dtype == bytes with overflow care, and the name's
- * uniqueness; adds to by_name.  Messages begin with file:0xoffset. */
-bool tensor_size(const struct tensor *t, uint64_t *bytes);
+/* ---- for readers ------------------------------------------------------------ */
+
+/* Elements and stored bytes of dim and dtype; false on overflow or broken blocks. */
+bool tensor_size(const struct tensor *t, uint64_t *elems, uint64_t *bytes);
+/* Room for n more tensors; they are appended with n_tensors++. */
+bool model_reserve(struct model *m, uint64_t n, struct err *e) MUST_CHECK;
+/* Makes by_name of all tensors; ERR_INPUT when two share a name. */
+bool model_index(struct model *m, struct err *e) MUST_CHECK;
+/* Tensors from `first` on are in m->files[file], whose data region is data_bytes long: they
+ * must lie inside it (t->offset is still relative to its start) and not overlap.  *holes:
+ * bytes between and behind them.  Then offsets become those in the file. */
+bool model_place(struct model *m, size_t first, size_t file, uint64_t data_bytes, uint64_t *holes,
+                 uint64_t *longest_hole, struct err *e) MUST_CHECK;
 
 #endif
