@@ -32,9 +32,10 @@ ALL_CFLAGS = -std=c17 -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-pr
 ALL_LDFLAGS = -pie $(LDFLAGS) $(SANITIZE)
 ALL_LDLIBS = -lcjson -lzstd -lxxhash -lcrypto -pthread $(LDLIBS)
 
-TOOLS := $(patsubst tools/%.c,%,$(wildcard tools/weigh*.c))
-LIB   := $(patsubst %.c,$B/%.o,$(wildcard quant/*.c quant/*/*.c formats/*.c formats/*/*.c \
-           verify/*.c verify/*/*.c inspect/*.c) $(filter-out $(wildcard tools/weigh*.c),$(wildcard tools/*.c)))
+TOOLS   := $(patsubst tools/%.c,%,$(wildcard tools/weigh*.c))
+OBJECTS := $(patsubst %.c,$B/%.o,$(wildcard quant/*.c quant/*/*.c formats/*.c formats/*/*.c \
+             verify/*.c verify/*/*.c inspect/*.c) $(filter-out $(wildcard tools/weigh*.c),$(wildcard tools/*.c)))
+LIB     := $B/weigh.a
 TESTS   := $(patsubst %.c,$B/%,$(wildcard tests/*/*_test.c))
 TESTLIB := $(patsubst %.c,$B/%.o,$(wildcard tests/support/*.c))
 FUZZERS := $(patsubst %.c,$B/%,$(wildcard tests/fuzz/*_fuzz.c))
@@ -43,6 +44,9 @@ CLI     := $(wildcard tests/cli/*.sh)
 SOURCES := $(wildcard $(foreach d,quant formats verify inspect tools tests,$(addprefix $d/,*.[ch] */*.[ch])))
 
 all: $(TOOLS:%=$(BIN)/%)
+$(LIB): $(OBJECTS)
+	@rm -f $@
+	$(AR) rcs $@ $^
 $(TOOLS:%=$(BIN)/%): $(BIN)/%: $B/tools/%.o $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) $^ $(ALL_LDLIBS) -o $@

@@ -68,5 +68,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "SKIP: no hostile inputs at %s\n", folder);
 
     printf("%s 1 - %s: %u inputs\n", n_inputs ? "ok" : "not ok", target, n_inputs);
+    if (!n_inputs)
+        fprintf(stderr, "tests/fuzz/corpus/%s holds no input\n", target);
     return n_inputs ? 0 : 1;
 }
