@@ -6,7 +6,8 @@
 # make fuzz [FUZZ="json ..."] [FUZZ_RUNS=N | FUZZ_SECONDS=N]      clang's libFuzzer, by itself
 # make bench [BENCH_DIR=DIR] | clients (llama.cpp and a GGUF parser from npm)
 # make install DESTDIR= PREFIX= | deps (package names for apt, dnf, brew) | clean
-# CC CPPFLAGS CFLAGS LDFLAGS LDLIBS are yours; WERROR=1 as in CI; S=-name builds into build-name/ bin-name/
+# make everything WERROR=1   all programs and tests, as CI compiles them; S=-name: in build-name/, bin-name/
+# CC CPPFLAGS CFLAGS LDFLAGS LDLIBS are the user's
 comma   := ,
 CFLAGS  ?= -O2 -g
 PREFIX  ?= /usr/local
@@ -74,7 +75,8 @@ packages:
 deps:
 	@tests/packages list
 
-check: all $(TESTS) $(REPLAYS) layers
+everything: all $(TESTS) $(REPLAYS) $B/tests/bench/measure
+check: everything layers
 	@tests/run $(BIN) $B/log $(TESTS) $(REPLAYS) $(CLI)
 demo: all
 	@tests/demo.sh $(BIN) $B/demo
@@ -109,6 +111,6 @@ install: all
 	    $(BIN)/$$t --completion fish > $(SHARE)/fish/vendor_completions.d/$$t.fish || exit 1; done
 clean:
 	rm -rf build build-* bin bin-*
-.PHONY: all packages deps check demo bench clients fuzz layers format format-fix install clean
+.PHONY: all packages deps everything check demo bench clients fuzz layers format format-fix install clean
 .SECONDARY:
 -include $(patsubst %.c,$B/%.d,$(filter %.c,$(SOURCES)))
