@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+// clang-format off
 enum dtype {
     DTYPE_NONE,
     /* plain numbers */
@@ -26,6 +27,7 @@ enum dtype {
     DTYPE_MXFP4_SCALES, /* the scale byte alone (gpt-oss safetensors "_scales", U8 there) */
     DTYPE_COUNT
 };
+// clang-format on
 
 struct dtype_info {
     const char *name;     /* lower case, as users type and read it */
