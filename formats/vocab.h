@@ -8,7 +8,33 @@
 #include "formats/metadata.h"
 
 /* GGUF token types (llama.cpp): what tokenizer.ggml.token_type holds. */
-enum token_type { TOKEN_NORMAL = 1, TOKEN_UNKNOWN, TOKEN_CONTROL, TOKEN_USER, TOKEN_UNUSED, TOKEN_BYTE };
+enum token_type {
+    TOKEN_NORMAL = 1,
+    TOKEN_UNKNOWN,
+    TOKEN_CONTROL,
+    TOKEN_USER,
+    TOKEN_UNUSED,
+    TOKEN_BYTE
+};
+
+/* How text is split before merging: llama.cpp's name and the pattern it stands for. */
+struct vocab_split {
+    const char *pre;    /* tokenizer.ggml.pre; NULL ends the list */
+    const char *regex;  /* as tokenizer.json spells it */
+    bool in_byte_level; /* tokenizer.json does not spell it: ByteLevel with use_regex */
+    bool ignore_merges; /* a piece that is a token as a whole is not merged anew */
+};
+extern const struct vocab_split vocab_splits[];
+const struct vocab_split *vocab_split_find(struct str pre); /* NULL if unknown */
+
+/* Tokens that have a role, and what the files call them. */
+enum vocab_role { VOCAB_BOS, VOCAB_EOS, VOCAB_PAD, VOCAB_ROLES };
+struct vocab_role_names {
+    const char *token; /* tokenizer_config.json, special_tokens_map.json: the text */
+    const char *id;    /* config.json, generation_config.json: the number */
+    const char *key;   /* GGUF */
+};
+extern const struct vocab_role_names vocab_roles[VOCAB_ROLES];
 
 struct vocab_sources { /* at == NULL where the file is absent */
     struct str tokenizer_json;
