@@ -4,8 +4,8 @@
  * The reader is the trust boundary: RFC 8259 grammar, well-formed UTF-8, no
  * duplicate name in any object, no \u0000 and no lone surrogate in a string,
  * depth at most JSON_DEPTH, nothing behind the document.  A member that the
- * caller skips is checked as strictly as one it reads.  Failure sticks as in
- * cursor.h; messages read "path:0xOFFSET: what". */
+ * caller skips is checked as strictly as one it reads.  Texts are at most
+ * 4 GiB.  Failure sticks as in cursor.h; messages read "path:0xOFFSET: what". */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
 
@@ -26,15 +26,17 @@ enum json_type {
 };
 
 struct json {
-    const char *path;    /* for messages only */
-    uint64_t base;       /* offset of text in that file, added in messages */
+    const char *path; /* for messages only */
+    uint64_t base;    /* offset of text in that file, added in messages */
     struct str text;
     size_t at;           /* next unread byte */
     size_t value_at;     /* where the last value or name began */
     struct arena *arena; /* decoded strings live here; strings without escapes point into text */
     struct err *err;
-    bool first;          /* no member of the innermost container was read yet */
+    bool rfc_only; /* set after json_open: allow equal names and \u0000, as RFC 8259 does */
+    bool first;    /* no member of the innermost container was read yet */
     int depth;
+    uint64_t seed;                        /* of the names' hashes */
     struct json_names *names[JSON_DEPTH]; /* names seen, per open object; json_close frees */
 };
 
@@ -50,7 +52,9 @@ enum json_type json_peek(struct json *j);
 
 /* Walking:   json_object(j); while (json_key(j, &key)) { read or json_skip the value }
  *            json_array(j);  while (json_item(j))      { read or json_skip the value }
- * json_key and json_item return false at the end of the container and on failure. */
+ * json_key and json_item return false at the end of the container and on failure.
+ * In a large object json_key may notice equal names some names later, at its end
+ * at the latest: nothing read is to be trusted before json_end. */
 void json_object(struct json *j);
 bool json_key(struct json *j, struct str *key);
 void json_array(struct json *j);
@@ -77,10 +81,12 @@ struct cJSON;
 struct cJSON *json_tree(const char *path, struct str text, struct err *e);
 /* The member at "a.b.c", case-sensitive, or NULL. */
 const struct cJSON *json_at(const struct cJSON *tree, const char *dotted);
-/* False if absent; *out is set only for a whole number 0..2^53. */
+/* False, and *out stays, unless the member is there and of this kind: a whole number below
+ * 2^53 (above, cJSON no longer tells neighbours apart), a number, a string. */
 bool json_get_u64(const struct cJSON *tree, const char *dotted, uint64_t *out);
 bool json_get_double(const struct cJSON *tree, const char *dotted, double *out);
-bool json_get_str(const struct cJSON *tree, const char *dotted, struct str *out); /* points into the tree */
+bool json_get_str(const struct cJSON *tree, const char *dotted,
+                  struct str *out); /* points into the tree */
 
 /* ---- writing -------------------------------------------------------------- */
 
@@ -96,7 +102,7 @@ struct json_out {
     struct buf *buf; /* failure sticks there */
     enum json_style style;
     int depth;
-    bool first;    /* no member of the innermost container was written yet */
+    bool first; /* no member of the innermost container was written yet */
     bool after_key;
 };
 
@@ -107,9 +113,12 @@ static inline struct json_out json_out(struct buf *b, enum json_style style)
 void json_put_open(struct json_out *o, char bracket);  /* '{' or '[' */
 void json_put_close(struct json_out *o, char bracket); /* '}' or ']' */
 void json_put_key(struct json_out *o, struct str key);
-void json_put_str(struct json_out *o, struct str s); /* escapes ", \ and controls; the rest stays UTF-8 */
+/* Escapes ", \ and controls; the rest stays UTF-8.  Each byte that is not UTF-8 becomes U+FFFD:
+ * what we write is always JSON. */
+void json_put_str(struct json_out *o, struct str s);
 void json_put_u64(struct json_out *o, uint64_t v);
-void json_put_double(struct json_out *o, double v); /* shortest digits that read back, as Python's repr: 32.0, 1e-05 */
+/* The shortest digits that read back, as Python's repr: 32.0, 1e-05.  Not finite: null. */
+void json_put_double(struct json_out *o, double v);
 void json_put_bool(struct json_out *o, bool v);
 void json_put_null(struct json_out *o);
 void json_put_raw(struct json_out *o, struct str json); /* a ready value */
