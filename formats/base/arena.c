@@ -16,7 +16,8 @@ enum { CHUNK = 64 * 1024 };
 
 void *mem_resize(void *old, uint64_t size, struct err *e)
 {
-    void *p = size > SIZE_MAX / 2 || fault_hits(FAULT_MEMORY) ? NULL : realloc(old, size ? size : 1);
+    void *p =
+        size > SIZE_MAX / 2 || fault_hits(FAULT_MEMORY) ? NULL : realloc(old, size ? size : 1);
     if (!p)
         err_set(e, ERR_MEMORY, "out of memory (%llu bytes wanted)", (unsigned long long)size);
     return p;
@@ -77,6 +78,15 @@ char *arena_printf(struct arena *a, struct err *e, const char *fmt, ...)
     vsnprintf(p, (size_t)n + 1, fmt, ap);
     va_end(ap);
     return p;
+}
+
+void arena_join(struct arena *a, struct arena *from)
+{
+    struct arena_chunk **end = &a->chunks;
+    while (*end)
+        end = &(*end)->next;
+    *end = from->chunks;
+    from->chunks = NULL;
 }
 
 void arena_free(struct arena *a)

@@ -21,6 +21,8 @@ void *arena_alloc(struct arena *a, uint64_t size, uint64_t count, struct err *e)
 struct str arena_str(struct arena *a, struct str s, struct err *e);
 /* printf into the arena; NULL on failure. */
 char *arena_printf(struct arena *a, struct err *e, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* What `from` holds belongs to a from now on; from is empty. */
+void arena_join(struct arena *a, struct arena *from);
 void arena_free(struct arena *a);
 
 /* malloc/realloc/free with the fault seam; mem_resize(NULL, n) allocates. */

@@ -43,13 +43,15 @@ bool err_hint(struct err *e, const char *fmt, ...)
 
 bool err_within(struct err *e, const char *fmt, ...)
 {
-    char outer[sizeof e->msg], inner[sizeof e->msg];
+    char outer[sizeof e->msg / 2], inner[sizeof e->msg];
     va_list ap;
     va_start(ap, fmt);
-    vsnprintf(outer, sizeof outer / 2, fmt, ap);
+    vsnprintf(outer, sizeof outer, fmt, ap);
     va_end(ap);
     memcpy(inner, e->msg, sizeof inner);
-    int n = snprintf(e->msg, sizeof e->msg, "%s: %s", outer, inner);
-    (void)n; /* cut at the end of the buffer: the outer part is what is kept */
+    size_t n = strlen(outer);
+    memcpy(e->msg, outer, n);
+    /* cut at the end of the buffer: what is innermost may lose its tail */
+    snprintf(e->msg + n, sizeof e->msg - n, ": %.*s", (int)(sizeof e->msg - n - 3), inner);
     return false;
 }

@@ -22,7 +22,7 @@ enum err_code {
 };
 
 /* Text from files may stand in msg and hint as it is; whoever prints them
- * escapes it (text_print). */
+ * escapes it (text_escape). */
 struct err {
     enum err_code code;
     char msg[1024]; /* one line, no trailing newline */

@@ -10,12 +10,12 @@
 /* ---- reading -------------------------------------------------------------- */
 
 struct file {
-    int fd;           /* 0 in a zeroed struct means closed: see `open` */
+    int fd; /* 0 in a zeroed struct means closed: see `open` */
     bool open;
     const char *path; /* as the user would name it; not owned, must outlive the file */
     uint64_t size;
     uint64_t device, inode, mtime_ns; /* identity, to notice a file changed while read */
-    bool sequential;  /* a pipe: only file_read_all works */
+    bool sequential;                  /* a pipe: only file_read_all works */
 };
 
 /* Opens a regular file (symbolic links are followed) or, for "-", standard input. */
@@ -61,8 +61,8 @@ struct output {
     const char *path; /* where it will stand; not owned.  "-": standard output */
     char *temp;
     bool directory, replace;
-    bool stream;      /* standard output: writes must come in rising order */
-    int lock_fd;      /* flock held on the temporary: tells a live run from a left-over */
+    bool stream; /* standard output: writes must come in rising order */
+    int lock_fd; /* flock held on the temporary: tells a live run from a left-over */
     struct out_file *files;
     size_t n_files;
     uint64_t streamed; /* bytes already sent to standard output */

@@ -14,7 +14,8 @@ struct names {
 
 /* False only when memory ran out.  *old is what the name stood for before
  * (then nothing changes) or NAMES_NONE. */
-bool names_add(struct names *t, struct str name, size_t value, size_t *old, struct err *e) MUST_CHECK;
+bool names_add(struct names *t, struct str name, size_t value, size_t *old,
+               struct err *e) MUST_CHECK;
 /* What the name stands for, or NAMES_NONE. */
 size_t names_find(const struct names *t, struct str name);
 void names_free(struct names *t); /* may be called twice */

@@ -194,7 +194,8 @@ static bool sub_folder(struct output *o, struct str name, struct err *e)
     const char *slash = name.len ? memchr(name.at, '/', name.len) : NULL;
     if (!slash)
         return true;
-    char *dir = file_join(&o->arena, o->temp, (struct str){ name.at, (size_t)(slash - name.at) }, e);
+    char *dir =
+        file_join(&o->arena, o->temp, (struct str){ name.at, (size_t)(slash - name.at) }, e);
     if (!dir)
         return false;
     return SYS(mkdir(dir, 0777)) == 0 || errno == EEXIST || err_errno(e, "cannot create", dir);

@@ -12,7 +12,8 @@ typedef bool pool_job(void *ctx, size_t job, unsigned worker, struct err *e);
 
 /* Runs jobs 0..n_jobs-1.  One worker runs on the calling thread.  When jobs fail, no new
  * ones start and the error of the lowest-numbered failed job is reported. */
-bool pool_run(unsigned n_workers, size_t n_jobs, pool_job *run, void *ctx, struct err *e) MUST_CHECK;
+bool pool_run(unsigned n_workers, size_t n_jobs, pool_job *run, void *ctx,
+              struct err *e) MUST_CHECK;
 
 /* A turn-taking lock: turn_wait(t, i) returns once turns 0..i-1 are done, false
  * if the run was stopped; turn_done passes it on.  Lets jobs that ran in any

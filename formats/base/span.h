@@ -20,10 +20,7 @@ struct str {
 #define STR_FMT    "%.*s"
 #define STR_ARG(s) (int)(s).len, (s).at
 
-static inline struct str str_of(const char *s)
-{
-    return (struct str){ s, strlen(s) };
-}
+static inline struct str str_of(const char *s) { return (struct str){ s, strlen(s) }; }
 static inline bool str_eq(struct str a, struct str b)
 {
     return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
