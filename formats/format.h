@@ -9,8 +9,9 @@
 #include "formats/model.h"
 
 struct layout_options {
-    uint64_t shard_bytes; /* start a new file when the tensor bytes of one would exceed it; 0 = never */
-    struct str base;      /* what files of a set are called after */
+    uint64_t
+        shard_bytes; /* start a new file when the tensor bytes of one would exceed it; 0 = never */
+    struct str base; /* what files of a set are called after */
 };
 
 struct format {
@@ -39,7 +40,7 @@ struct format {
 };
 
 extern const struct format format_safetensors, format_gguf;
-extern const struct format *const formats[]; /* NULL-terminated */
+extern const struct format *const formats[];        /* NULL-terminated */
 const struct format *format_find(const char *name); /* NULL if unknown */
 
 /* Opens m->files[..n] = path, adding it to the set; the format parses it. */

@@ -29,15 +29,15 @@ enum {
 
 /* By ggml's type number; a hole is a number that was removed or never given. */
 static const enum dtype types[] = {
-    [0] = DTYPE_F32,      [1] = DTYPE_F16,      [2] = DTYPE_Q4_0,     [3] = DTYPE_Q4_1,
-    [6] = DTYPE_Q5_0,     [7] = DTYPE_Q5_1,     [8] = DTYPE_Q8_0,     [9] = DTYPE_Q8_1,
-    [10] = DTYPE_Q2_K,    [11] = DTYPE_Q3_K,    [12] = DTYPE_Q4_K,    [13] = DTYPE_Q5_K,
-    [14] = DTYPE_Q6_K,    [15] = DTYPE_Q8_K,    [16] = DTYPE_IQ2_XXS, [17] = DTYPE_IQ2_XS,
-    [18] = DTYPE_IQ3_XXS, [19] = DTYPE_IQ1_S,   [20] = DTYPE_IQ4_NL,  [21] = DTYPE_IQ3_S,
-    [22] = DTYPE_IQ2_S,   [23] = DTYPE_IQ4_XS,  [24] = DTYPE_I8,      [25] = DTYPE_I16,
-    [26] = DTYPE_I32,     [27] = DTYPE_I64,     [28] = DTYPE_F64,     [29] = DTYPE_IQ1_M,
-    [30] = DTYPE_BF16,    [34] = DTYPE_TQ1_0,   [35] = DTYPE_TQ2_0,   [39] = DTYPE_MXFP4,
-    [40] = DTYPE_NVFP4,   [41] = DTYPE_Q1_0,    [42] = DTYPE_Q2_0,
+    [0] = DTYPE_F32,      [1] = DTYPE_F16,     [2] = DTYPE_Q4_0,     [3] = DTYPE_Q4_1,
+    [6] = DTYPE_Q5_0,     [7] = DTYPE_Q5_1,    [8] = DTYPE_Q8_0,     [9] = DTYPE_Q8_1,
+    [10] = DTYPE_Q2_K,    [11] = DTYPE_Q3_K,   [12] = DTYPE_Q4_K,    [13] = DTYPE_Q5_K,
+    [14] = DTYPE_Q6_K,    [15] = DTYPE_Q8_K,   [16] = DTYPE_IQ2_XXS, [17] = DTYPE_IQ2_XS,
+    [18] = DTYPE_IQ3_XXS, [19] = DTYPE_IQ1_S,  [20] = DTYPE_IQ4_NL,  [21] = DTYPE_IQ3_S,
+    [22] = DTYPE_IQ2_S,   [23] = DTYPE_IQ4_XS, [24] = DTYPE_I8,      [25] = DTYPE_I16,
+    [26] = DTYPE_I32,     [27] = DTYPE_I64,    [28] = DTYPE_F64,     [29] = DTYPE_IQ1_M,
+    [30] = DTYPE_BF16,    [34] = DTYPE_TQ1_0,  [35] = DTYPE_TQ2_0,   [39] = DTYPE_MXFP4,
+    [40] = DTYPE_NVFP4,   [41] = DTYPE_Q1_0,   [42] = DTYPE_Q2_0,
 };
 enum { N_TYPES = sizeof types / sizeof *types, OLLAMA_MXFP4 = 4 };
 
@@ -71,8 +71,8 @@ static void read_array(struct cursor *c, struct meta *m)
     m->count = count;
     uint32_t each = item == META_STRING ? 8 : meta_type_bytes(m->item);
     if (count > cur_left(c) / each) {
-        cur_fail(c, "array '" STR_FMT "' of %llu elements does not fit the file",
-                 STR_ARG(m->key), (unsigned long long)count);
+        cur_fail(c, "array '" STR_FMT "' of %llu elements does not fit the file", STR_ARG(m->key),
+                 (unsigned long long)count);
         return;
     }
     size_t begin = c->at;
@@ -192,11 +192,10 @@ static void read_tensor(struct cursor *c, struct tensor *t, uint64_t align, bool
     if (cur_ok(c) && t->dtype == DTYPE_NONE)
         cur_fail(c, "tensor '" STR_FMT "' has the unknown type %u", STR_ARG(t->name), type);
     if (cur_ok(c) && !tensor_size(t, &elems, &t->bytes))
-        cur_fail(c, "tensor '" STR_FMT "' of type %s: %s", STR_ARG(t->name),
-                 dtype_info[t->dtype].name,
-                 t->dim[t->ndim - 1] % dtype_info[t->dtype].block_elems
-                     ? "its rows are not whole blocks"
-                     : "its size overflows");
+        cur_fail(
+            c, "tensor '" STR_FMT "' of type %s: %s", STR_ARG(t->name), dtype_info[t->dtype].name,
+            t->dim[t->ndim - 1] % dtype_info[t->dtype].block_elems ? "its rows are not whole blocks"
+                                                                   : "its size overflows");
     t->offset = cur_u64(c, "tensor offset");
     if (cur_ok(c) && t->offset % align)
         cur_fail(c, "tensor '" STR_FMT "' is at offset %llu, not a multiple of %llu",
@@ -216,8 +215,9 @@ static bool read_version(struct cursor *c)
     if (version == 1 || (version && (version & 0xffff) == 0)) {
         err_set(c->err, ERR_UNSUPPORTED, "%s:0x4: %s GGUF is not supported", c->path,
                 version == 1 ? "version 1" : "big-endian");
-        return err_hint(c->err, "%s", version == 1 ? "convert it anew from the original weights"
-                                                   : "convert it to little-endian first");
+        return err_hint(c->err, "%s",
+                        version == 1 ? "convert it anew from the original weights"
+                                     : "convert it to little-endian first");
     }
     if (version != 2 && version != 3)
         return cur_fail(c, "GGUF version %u, known are 2 and 3", version);
@@ -247,9 +247,8 @@ static bool place(struct model *m, size_t file, size_t first, uint64_t align, st
         return model_finding(m, c->err, "%s: %llu bytes after the header of a file without tensors",
                              f->path, (unsigned long long)(f->size - f->data_offset));
     if (f->data_offset > f->size)
-        return m->n_tensors == first ||
-               cur_fail(c, "the file ends before its tensor data, at %llu",
-                        (unsigned long long)f->size);
+        return m->n_tensors == first || cur_fail(c, "the file ends before its tensor data, at %llu",
+                                                 (unsigned long long)f->size);
     if (!model_place(m, first, file, f->size - f->data_offset, &holes, &longest, c->err))
         return false;
     return longest < align ||
@@ -262,7 +261,7 @@ bool gguf_header(struct model *m, size_t file, struct span head, bool *more, str
     struct model_file *f = &m->files[file];
     struct cursor c = { .path = f->path, .bytes = head, .total = f->size, .err = e };
     struct names keys = { 0 };
-    uint64_t n_tensors, n_kv, align;
+    uint64_t n_tensors = 0, n_kv = 0, align = 0;
     size_t first = m->n_tensors;
     struct str arch = { 0 };
     bool ok = read_version(&c) && read_counts(&c, &n_tensors, &n_kv);
@@ -271,7 +270,8 @@ bool gguf_header(struct model *m, size_t file, struct span head, bool *more, str
     names_free(&keys);
     ok = ok && cur_ok(&c) && alignment_of(&c, f, &align);
     /* Reserve only what the bytes at hand can hold: a liar pays for what he sends. */
-    ok = ok && (n_tensors <= (head.len - c.at) / MIN_TENSOR || (c.more = head.len < f->size, false));
+    ok =
+        ok && (n_tensors <= (head.len - c.at) / MIN_TENSOR || (c.more = head.len < f->size, false));
     ok = ok && model_reserve(m, n_tensors, e);
     if (ok)
         meta_get_str(&f->metadata, "general.architecture", &arch);
@@ -387,9 +387,6 @@ static bool gather(struct model *m, struct err *e)
                        m->files[0].path, (unsigned long long)total, m->n_tensors);
     return true;
 }
-
-
-
 
 const struct format format_gguf = {
     .name = "gguf",

@@ -7,7 +7,8 @@
 /* Parses the first `head.len` bytes of a GGUF whose file m->files[file] has path and size.
  * Appends tensors and metadata that point into head.  *more: the header is longer than head
  * (then false without an error); come back with a longer part and a fresh model. */
-bool gguf_header(struct model *m, size_t file, struct span head, bool *more, struct err *e) MUST_CHECK;
+bool gguf_header(struct model *m, size_t file, struct span head, bool *more,
+                 struct err *e) MUST_CHECK;
 
 /* ggml's number for a type, or -1 where it has none. */
 int gguf_type_id(enum dtype t);

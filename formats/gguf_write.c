@@ -93,17 +93,16 @@ static bool own_key(const struct meta *m)
 static bool add_split_keys(struct metadata *to, size_t file, size_t n_files, size_t n_tensors,
                            struct arena *a, struct err *e)
 {
-    return n_files == 1 ||
-           (meta_add_u16(to, "split.no", (uint16_t)file, a, e) &&
-            meta_add_u16(to, "split.count", (uint16_t)n_files, a, e) &&
-            meta_add_i32(to, "split.tensors.count", (int32_t)n_tensors, a, e));
+    return n_files == 1 || (meta_add_u16(to, "split.no", (uint16_t)file, a, e) &&
+                            meta_add_u16(to, "split.count", (uint16_t)n_files, a, e) &&
+                            meta_add_i32(to, "split.tensors.count", (int32_t)n_tensors, a, e));
 }
 
 static bool layout_file(struct model *out, size_t file, size_t first, size_t end,
                         const struct metadata *keys, struct err *e)
 {
     struct model_file *f = &out->files[file];
-    uint64_t data;
+    uint64_t data = 0;
     for (size_t i = 0; file == 0 && i < keys->n; i++)
         if (own_key(&keys->all[i]) && !meta_add(&f->metadata, keys->all[i], &out->arena, e))
             return false;
@@ -133,25 +132,12 @@ static bool layout_file(struct model *out, size_t file, size_t first, size_t end
     return true;
 }
 
-static size_t shard_end(const struct model *out, size_t first, uint64_t limit)
-{
-    uint64_t sum = 0;
-    size_t i = first;
-    for (; i < out->n_tensors; i++) {
-        uint64_t more;
-        if (!size_add(sum, out->tensors[i].bytes, &more) || (limit && i > first && more > limit))
-            break;
-        sum = more;
-    }
-    return i;
-}
-
 bool gguf_layout(struct model *out, const struct layout_options *opt, struct err *e)
 {
     struct metadata keys = out->files[0].metadata;
     size_t n = 0;
     for (size_t at = 0; at < out->n_tensors || n == 0; n++)
-        at = shard_end(out, at, opt->shard_bytes);
+        at = model_shard_end(out, at, opt->shard_bytes);
     for (size_t i = 0; i < out->n_tensors; i++)
         if (!holdable(&out->tensors[i], e))
             return false;
@@ -161,7 +147,7 @@ bool gguf_layout(struct model *out, const struct layout_options *opt, struct err
     out->files = arena_new(&out->arena, struct model_file, n, e);
     out->n_files = out->files ? n : 0;
     for (size_t i = 0, at = 0; i < out->n_files; i++) {
-        size_t end = shard_end(out, at, opt->shard_bytes);
+        size_t end = model_shard_end(out, at, opt->shard_bytes);
         char *name = n == 1 ? arena_printf(&out->arena, e, STR_FMT ".gguf", STR_ARG(opt->base))
                             : arena_printf(&out->arena, e, STR_FMT "-%05zu-of-%05zu.gguf",
                                            STR_ARG(opt->base), i + 1, n);

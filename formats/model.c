@@ -61,7 +61,8 @@ bool model_index(struct model *m, struct err *e)
 
 static int by_offset(const void *a, const void *b)
 {
-    const struct tensor *x = *(const struct tensor *const *)a, *y = *(const struct tensor *const *)b;
+    const struct tensor *x = *(const struct tensor *const *)a,
+                        *y = *(const struct tensor *const *)b;
     if (x->offset != y->offset)
         return x->offset < y->offset ? -1 : 1;
     if (x->bytes != y->bytes)
@@ -169,6 +170,19 @@ bool model_finding(struct model *m, struct err *e, const char *fmt, ...)
     more[m->n_findings++] = (char *)(uintptr_t)copy.at;
     m->findings = more;
     return true;
+}
+
+size_t model_shard_end(const struct model *out, size_t first, uint64_t limit)
+{
+    uint64_t sum = 0;
+    size_t i = first;
+    for (; i < out->n_tensors; i++) {
+        uint64_t more;
+        if (!size_add(sum, out->tensors[i].bytes, &more) || (limit && i > first && more > limit))
+            break;
+        sum = more;
+    }
+    return i;
 }
 
 void model_close(struct model *m)

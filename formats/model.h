@@ -19,12 +19,12 @@ struct tensor {
 
 /* A file that holds tensors. */
 struct model_file {
-    const char *path;     /* to open it; for an output: where it will stand */
-    struct str name;      /* its last component */
-    struct file file;     /* open while the model is (readers only) */
+    const char *path; /* to open it; for an output: where it will stand */
+    struct str name;  /* its last component */
+    struct file file; /* open while the model is (readers only) */
     uint64_t size;
-    struct span header;   /* its bytes before the tensor data, as read or to be written */
-    uint64_t data_offset; /* where tensor data begins */
+    struct span header;       /* its bytes before the tensor data, as read or to be written */
+    uint64_t data_offset;     /* where tensor data begins */
     struct metadata metadata; /* GGUF keys, or safetensors __metadata__ (strings only) */
 };
 
@@ -48,8 +48,8 @@ struct model {
     size_t n_sidecars;
     char **findings; /* readable, but somebody should know: one line each */
     size_t n_findings;
-    const void *private;       /* of the format */
-    struct arena arena;        /* owns everything above but the descriptors */
+    const void *private; /* of the format */
+    struct arena arena;  /* owns everything above but the descriptors */
 };
 
 /* Opens a file or directory whatever it holds (registry.c): by content, never by
@@ -64,8 +64,8 @@ const struct tensor *model_find(const struct model *m, struct str name); /* NULL
 const struct sidecar *model_sidecar(const struct model *m, const char *name);
 /* All source files are still as they were when opened (size, mtime). */
 bool model_unchanged(const struct model *m, struct err *e) MUST_CHECK;
-uint64_t model_bytes(const struct model *m);         /* of all tensors */
-uint64_t tensor_elems(const struct tensor *t);       /* product of dim; MXFP4 parts count their bytes */
+uint64_t model_bytes(const struct model *m);   /* of all tensors */
+uint64_t tensor_elems(const struct tensor *t); /* product of dim; MXFP4 parts count their bytes */
 bool model_finding(struct model *m, struct err *e, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 /* ---- for readers ------------------------------------------------------------ */
@@ -81,5 +81,12 @@ bool model_index(struct model *m, struct err *e) MUST_CHECK;
  * bytes between and behind them.  Then offsets become those in the file. */
 bool model_place(struct model *m, size_t first, size_t file, uint64_t data_bytes, uint64_t *holes,
                  uint64_t *longest_hole, struct err *e) MUST_CHECK;
+
+/* ---- for writers ------------------------------------------------------------ */
+
+/* One past the last tensor of the shard that begins with `first`.  The rule of the gpt-oss
+ * release: in walk order, a new shard when the next tensor would take the sum over
+ * limit bytes; 0 = no limit.  Safe against overflow. */
+size_t model_shard_end(const struct model *out, size_t first, uint64_t limit);
 
 #endif

@@ -35,7 +35,7 @@ static bool recognise(const struct model_file *f, const struct format **format, 
 
 bool format_open_file(struct model *m, const char *path, struct err *e)
 {
-    const struct format *format;
+    const struct format *format = NULL;
     struct model_file *more = arena_new(&m->arena, struct model_file, m->n_files + 1, e);
     if (!more)
         return false;
@@ -51,8 +51,9 @@ bool format_open_file(struct model *m, const char *path, struct err *e)
     m->n_files++;
     f->size = f->file.size;
     if (f->file.sequential)
-        return err_set(e, ERR_USAGE, "weights cannot be read from standard input: they are read "
-                                     "in another order than they come");
+        return err_set(e, ERR_USAGE,
+                       "weights cannot be read from standard input: they are read "
+                       "in another order than they come");
     if (!recognise(f, &format, e))
         return false;
     if (m->format && m->format != format)
@@ -153,8 +154,10 @@ static bool open_directory(struct model *m, struct err *e)
         return false;
     const struct sidecar *index = find_index(m, &several);
     if (several)
-        return err_set(e, ERR_INPUT, "%s holds several index files, none called "
-                                     "model.safetensors.index.json", m->path);
+        return err_set(e, ERR_INPUT,
+                       "%s holds several index files, none called "
+                       "model.safetensors.index.json",
+                       m->path);
     if (!(index ? shards_open(m, index, e) : open_all(m, all, n, e)))
         return false;
     if (m->n_files == 0)

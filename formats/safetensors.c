@@ -136,8 +136,7 @@ static void check_entry(struct json *j, struct tensor *t, uint64_t begin, uint64
         return;
     }
     if (end < begin || end - begin != bytes) {
-        json_fail(j,
-                  "tensor '" STR_FMT "' needs %llu bytes by its shape, data_offsets give %lld",
+        json_fail(j, "tensor '" STR_FMT "' needs %llu bytes by its shape, data_offsets give %lld",
                   STR_ARG(t->name), (unsigned long long)bytes, (long long)(end - begin));
         return;
     }
@@ -200,8 +199,9 @@ static void read_metadata(struct json *j, struct metadata *to, struct arena *a,
         struct str value = json_string(j);
         if (!json_ok(j))
             return;
-        struct meta m = { key, META_STRING, META_STRING, 1,
-                          { (const uint8_t *)value.at, value.len } };
+        struct meta m = {
+            key, META_STRING, META_STRING, 1, { (const uint8_t *)value.at, value.len }
+        };
         if (!meta_add(to, m, a, j->err))
             return;
     }
@@ -226,13 +226,15 @@ static bool report(struct model *m, const struct model_file *f, const struct odd
                           name)) &&
            (!odd->null_metadata ||
             model_finding(m, e, "%s: __metadata__ is null, taken as absent", name)) &&
-           (!odd->misaligned || model_finding(m, e, "%s: tensors not aligned to their element size",
-                                              name)) &&
+           (!odd->misaligned ||
+            model_finding(m, e, "%s: tensors not aligned to their element size", name)) &&
            (!odd->many_dims ||
             model_finding(m, e, "%s: a tensor has more than 8 dimensions", name)) &&
            (!odd->overflow_by_order ||
-            model_finding(m, e, "%s: an empty tensor whose other dimensions overflow together: "
-                                "readers disagree on it", name));
+            model_finding(m, e,
+                          "%s: an empty tensor whose other dimensions overflow together: "
+                          "readers disagree on it",
+                          name));
 }
 
 bool safetensors_header(struct model *m, size_t file, struct span header, struct err *e)
@@ -273,8 +275,9 @@ bool safetensors_header(struct model *m, size_t file, struct span header, struct
     if (holes) {
         err_set(e, ERR_INPUT, "%s: %llu bytes of the file belong to no tensor", f->path,
                 (unsigned long long)holes);
-        return err_hint(e, "safetensors files are tiled exactly by their tensors; this one was cut, "
-                           "padded or edited");
+        return err_hint(e,
+                        "safetensors files are tiled exactly by their tensors; this one was cut, "
+                        "padded or edited");
     }
     return report(m, f, &odd, e);
 }
@@ -308,7 +311,8 @@ static bool parse(struct model *m, size_t file, struct err *e)
 
 static int released_order(const void *a, const void *b)
 {
-    const struct tensor *x = *(const struct tensor *const *)a, *y = *(const struct tensor *const *)b;
+    const struct tensor *x = *(const struct tensor *const *)a,
+                        *y = *(const struct tensor *const *)b;
     int rx = rank_of(x->dtype), ry = rank_of(y->dtype);
     return rx != ry ? (rx > ry ? -1 : 1) : str_cmp(x->name, y->name);
 }
@@ -382,26 +386,11 @@ static bool layout_file(struct model *out, size_t file, size_t first, size_t end
     return true;
 }
 
-/* The released rule (gpt-oss): in walk order, a new shard when the next tensor would
- * take the running sum over the limit.  *end: one past the last tensor of this shard. */
-static size_t shard_end(const struct model *out, size_t first, uint64_t limit)
-{
-    uint64_t sum = 0;
-    size_t i = first;
-    for (; i < out->n_tensors; i++) {
-        uint64_t more;
-        if (!size_add(sum, out->tensors[i].bytes, &more) || (limit && i > first && more > limit))
-            break;
-        sum = more;
-    }
-    return i;
-}
-
 static bool layout(struct model *out, const struct layout_options *opt, struct err *e)
 {
     size_t n = 0;
     for (size_t at = 0; at < out->n_tensors || n == 0; n++)
-        at = shard_end(out, at, opt->shard_bytes);
+        at = model_shard_end(out, at, opt->shard_bytes);
     for (size_t i = 0; i < out->n_tensors; i++)
         if (rank_of(out->tensors[i].dtype) < 0) {
             err_set(e, ERR_UNSUPPORTED, "tensor '" STR_FMT "' is %s, which safetensors cannot hold",
@@ -412,10 +401,10 @@ static bool layout(struct model *out, const struct layout_options *opt, struct e
     out->files = arena_new(&out->arena, struct model_file, n, e);
     out->n_files = out->files ? n : 0;
     for (size_t i = 0, at = 0; i < out->n_files; i++) {
-        size_t end = shard_end(out, at, opt->shard_bytes);
-        char *name = n == 1 ? arena_printf(&out->arena, e, "model.safetensors")
-                            : arena_printf(&out->arena, e, "model-%05zu-of-%05zu.safetensors", i,
-                                           n - 1);
+        size_t end = model_shard_end(out, at, opt->shard_bytes);
+        char *name =
+            n == 1 ? arena_printf(&out->arena, e, "model.safetensors")
+                   : arena_printf(&out->arena, e, "model-%05zu-of-%05zu.safetensors", i, n - 1);
         if (!name)
             return false;
         out->files[i].name = str_of(name);

@@ -1,0 +1,33 @@
+/* carry.h - an output that carries its source: --reversible.
+ *
+ * Every other file of the source directory, and the header of every weight file, travel with
+ * the weights, so that the way back gives the same bytes.
+ *
+ *   GGUF             keys: weighmaster.carry   JSON, below
+ *                          weighmaster.file.N  the N-th file or header, a string
+ *   directories      weighmaster/carry.json, weighmaster/NAME, weighmaster/NAME.header
+ *
+ *   {"schema": "weigh.carry/1", "form": "hf", "files": [
+ *      {"name": ..., "bytes": ..., "sha256": ..., "weights": true, "encoding": "text"}, ...]}
+ *
+ * A weight file is carried as its header alone: the safetensors JSON, or all of a GGUF before
+ * its tensor data.  encoding (GGUF only) is "text", or "zstd+base64" for what is not UTF-8 or
+ * longer than 1 MiB. */
+#ifndef FORMATS_CARRY_H
+#define FORMATS_CARRY_H
+
+#include "formats/family.h"
+
+/* Adds the files of p->src to the plan's output: keys or extras. */
+bool carry_store(struct plan *p, const struct family_view *v, const struct plan_options *opt,
+                 struct err *e) MUST_CHECK;
+
+/* If p->src carries files of the form that opt asks for, plans their restoration, digests
+ * included: *carried, and the plan is complete and laid out.  Else nothing happens. */
+bool carry_restore(struct plan *p, const struct plan_options *opt, bool *carried,
+                   struct err *e) MUST_CHECK;
+
+/* The form that m carries ("hf", "original", "gguf"), or FORM_NONE. */
+enum form carry_form(const struct model *m);
+
+#endif
