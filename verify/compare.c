@@ -1,0 +1,267 @@
+/* compare.c - are two models the same weights, whatever their containers?
+ *
+ * Both sides are planned tensor by tensor in one common type; A is run, and for each of its
+ * tiles the same bytes are made of B. */
+#include "verify/compare.h"
+
+#include "formats/family.h"
+
+#include <stdio.h>
+
+struct pair {
+    bool same_type;
+    uint64_t units, first; /* blocks (or elements) that differ, and the first of them */
+    double was, is;        /* its values, where the type decodes */
+};
+
+struct lockstep {
+    const struct plan *a, *b;
+    struct pair *pairs; /* parallel to a->out.tensors and b->out.tensors */
+};
+
+static bool note(struct comparison *c, struct err *e, const char *fmt, ...)
+{
+    char line[600];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(line, sizeof line, fmt, ap);
+    va_end(ap);
+    char **more = arena_new(&c->arena, char *, c->n_differences + 1, e);
+    char *copy = more ? arena_printf(&c->arena, e, "%s", line) : NULL;
+    if (!copy)
+        return false;
+    if (c->n_differences)
+        memcpy(more, c->differences, c->n_differences * sizeof *more);
+    more[c->n_differences++] = copy;
+    c->differences = more;
+    return true;
+}
+
+/* ---- values ---------------------------------------------------------------------------- */
+
+/* Equal but for NaN payloads: types that were widened may have lost them. */
+static bool both_nan(const uint8_t *a, const uint8_t *b)
+{
+    float x, y;
+    memcpy(&x, a, 4);
+    memcpy(&y, b, 4);
+    return x != x && y != y;
+}
+
+static void keep_first(struct pair *p, enum dtype t, uint64_t unit, const uint8_t *a,
+                       const uint8_t *b)
+{
+    float x[256], y[256];
+    uint32_t n = dtype_info[t].block_elems;
+    p->first = unit * n;
+    if (n > 256 || !decode_f32(t, x, a, n) || !decode_f32(t, y, b, n))
+        return;
+    for (uint32_t i = 0; i < n; i++)
+        if (memcmp(&x[i], &y[i], 4) != 0) {
+            p->first += i;
+            p->was = (double)x[i];
+            p->is = (double)y[i];
+            return;
+        }
+}
+
+static void count(struct pair *p, enum dtype t, uint64_t at, const uint8_t *a, const uint8_t *b,
+                  uint64_t n)
+{
+    uint64_t size = dtype_info[t].block_bytes;
+    if (memcmp(a, b, n) == 0)
+        return;
+    for (uint64_t i = 0; i < n; i += size) {
+        if (memcmp(a + i, b + i, size) == 0 || (!p->same_type && both_nan(a + i, b + i)))
+            continue;
+        if (p->units++ == 0)
+            keep_first(p, t, (at + i) / size, a + i, b + i);
+    }
+}
+
+/* The bytes [at, at + n) of B's tensor i. */
+static bool see(void *ctx, size_t i, uint64_t at, struct span bytes, struct err *e)
+{
+    struct lockstep *l = ctx;
+    const struct recipe *r = &l->b->recipes[i];
+    uint64_t row = recipe_row_bytes(r), first = at / row;
+    uint64_t rows = (at + bytes.len + row - 1) / row - first, lost = 0;
+    struct scratch s = { 0 };
+    uint8_t *other = mem_resize(NULL, rows * row, e);
+    bool ok = other && tile_make(l->b, i, first, rows, other, &s, &lost, e);
+    if (ok)
+        count(&l->pairs[i], r->dtype, at, bytes.at, other + (at - first * row), bytes.len);
+    scratch_free(&s);
+    mem_free(other);
+    return ok;
+}
+
+/* ---- aligning ---------------------------------------------------------------------------- */
+
+static bool is_mxfp4(enum dtype t) { return t >= DTYPE_MXFP4 && t <= DTYPE_MXFP4_SCALES; }
+
+/* Tensors of both plans so far, kept in step. */
+static bool add_atoms(struct lockstep *l, struct plan *a, struct plan *b,
+                      const struct family_view *va, size_t i, const struct family_view *vb,
+                      size_t k, struct err *e)
+{
+    enum dtype x = va->atoms[i].dtype, y = vb->atoms[k].dtype;
+    bool same = x == y || (is_mxfp4(x) && is_mxfp4(y));
+    enum dtype as = same ? DTYPE_NONE : DTYPE_F32;
+    l->pairs[a->out.n_tensors] = (struct pair){ .same_type = same };
+    return family_atom(va, i, as, a, e) && family_atom(vb, k, as, b, e);
+}
+
+static bool align_atoms(struct lockstep *l, struct plan *a, struct plan *b,
+                        const struct family_view *va, const struct family_view *vb,
+                        struct comparison *c, struct err *e)
+{
+    char name[FAMILY_NAME];
+    size_t k = 0;
+    for (size_t i = 0; i < va->n_atoms; i++) { /* both are in table order */
+        const struct atom *x = &va->atoms[i];
+        while (k < vb->n_atoms && (vb->atoms[k].row != x->row || vb->atoms[k].layer != x->layer) &&
+               vb->n_atoms > va->n_atoms)
+            k++;
+        const struct atom *y = k < vb->n_atoms ? &vb->atoms[k] : NULL;
+        const char *pattern = va->family->rows[x->row].in[0].name;
+        struct str s = family_name(name, pattern, x->layer, "");
+        if (!y || y->row != x->row || y->layer != x->layer) {
+            if (!note(c, e, "only in A: " STR_FMT, STR_ARG(s)))
+                return false;
+            continue;
+        }
+        k++;
+        if (x->groups != y->groups || x->rows != y->rows || x->cols != y->cols) {
+            if (!note(c, e, STR_FMT ": A is %llux%llux%llu, B is %llux%llux%llu", STR_ARG(s),
+                      (unsigned long long)x->groups, (unsigned long long)x->rows,
+                      (unsigned long long)x->cols, (unsigned long long)y->groups,
+                      (unsigned long long)y->rows, (unsigned long long)y->cols))
+                return false;
+        } else if (!add_atoms(l, a, b, va, i, vb, k - 1, e)) {
+            return false;
+        }
+    }
+    for (; k < vb->n_atoms; k++) {
+        const struct atom *y = &vb->atoms[k];
+        struct str s = family_name(name, vb->family->rows[y->row].in[0].name, y->layer, "");
+        if (!note(c, e, "only in B: " STR_FMT, STR_ARG(s)))
+            return false;
+    }
+    return true;
+}
+
+static bool same_shape(const struct tensor *x, const struct tensor *y)
+{
+    bool same = tensor_elems(x) == tensor_elems(y);
+    uint32_t i = x->ndim, k = y->ndim;
+    while (same && i && k)
+        same = x->dim[--i] == y->dim[--k];
+    return same; /* leading ones say nothing; the product is equal */
+}
+
+static bool add_named(struct lockstep *l, struct plan *a, struct plan *b, const struct tensor *x,
+                      const struct tensor *y, struct err *e)
+{
+    struct recipe r, s;
+    bool same = x->dtype == y->dtype;
+    enum dtype to = same ? x->dtype : DTYPE_F32;
+    l->pairs[a->out.n_tensors] = (struct pair){ .same_type = same };
+    return plan_reserve(a, 1, e) && plan_whole(a, x, to, &r, e) &&
+           plan_add(a, x->name, to, x->ndim, x->dim, r, e) && plan_reserve(b, 1, e) &&
+           plan_whole(b, y, to, &s, e) && plan_add(b, y->name, to, y->ndim, y->dim, s, e);
+}
+
+static bool align_names(struct lockstep *l, struct plan *a, struct plan *b,
+                        const struct tensor *const *x, size_t n, const struct tensor *const *y,
+                        size_t m, struct comparison *c, struct err *e)
+{
+    const struct model *other = b->src;
+    for (size_t i = 0; i < n; i++) {
+        const struct tensor *t = model_find(other, x[i]->name);
+        bool ok = !t ? note(c, e, "only in A: " STR_FMT, STR_ARG(x[i]->name))
+                  : !same_shape(x[i], t)
+                      ? note(c, e, STR_FMT ": the shapes differ", STR_ARG(x[i]->name))
+                      : add_named(l, a, b, x[i], t, e);
+        if (!ok)
+            return false;
+    }
+    for (size_t i = 0; i < m; i++)
+        if (!model_find(a->src, y[i]->name) &&
+            !note(c, e, "only in B: " STR_FMT, STR_ARG(y[i]->name)))
+            return false;
+    return true;
+}
+
+static const struct tensor **all_of(const struct model *m, struct arena *a, struct err *e)
+{
+    const struct tensor **all = arena_new(a, const struct tensor *, m->n_tensors, e);
+    for (size_t i = 0; all && i < m->n_tensors; i++)
+        all[i] = &m->tensors[i];
+    return all;
+}
+
+/* ---- the comparison ------------------------------------------------------------------------ */
+
+static bool report(struct comparison *c, const struct lockstep *l, struct err *e)
+{
+    c->tensors = l->a->out.n_tensors;
+    for (size_t i = 0; i < c->tensors; i++) {
+        const struct pair *p = &l->pairs[i];
+        const struct tensor *t = &l->a->out.tensors[i];
+        const struct dtype_info *d = &dtype_info[l->a->recipes[i].dtype];
+        if (!p->units) {
+            c->equal += p->same_type;
+            c->equal_values += !p->same_type;
+        } else if (!note(c, e,
+                         STR_FMT ": %llu of %llu %s differ, first element %llu: %g in A, %g in B",
+                         STR_ARG(t->name), (unsigned long long)p->units,
+                         (unsigned long long)(t->bytes / d->block_bytes),
+                         d->block_elems > 1 ? "blocks" : "values", (unsigned long long)p->first,
+                         p->was, p->is)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool align(struct lockstep *l, struct plan *pa, struct plan *pb, const struct model *a,
+                  const struct model *b, struct comparison *c, struct err *e)
+{
+    struct family_view va = { 0 }, vb = { 0 };
+    bool ok = family_open(&va, a, NULL, e) && family_open(&vb, b, NULL, e);
+    bool family = ok && va.family && va.family == vb.family;
+    l->pairs = ok ? arena_new(&c->arena, struct pair, va.n_atoms + a->n_tensors, e) : NULL;
+    ok = l->pairs != NULL;
+    if (ok && family)
+        ok = align_atoms(l, pa, pb, &va, &vb, c, e) &&
+             align_names(l, pa, pb, va.extra, va.n_extra, vb.extra, vb.n_extra, c, e);
+    if (ok && !family) {
+        const struct tensor **x = all_of(a, &c->arena, e), **y = all_of(b, &c->arena, e);
+        ok = x && y && align_names(l, pa, pb, x, a->n_tensors, y, b->n_tensors, c, e);
+    }
+    family_close(&va);
+    family_close(&vb);
+    return ok;
+}
+
+bool compare_models(struct comparison *c, const struct model *a, const struct model *b,
+                    const struct execute_options *opt, struct err *e)
+{
+    struct plan pa = { .src = a, .allow_lossy = true }, pb = { .src = b, .allow_lossy = true };
+    struct lockstep l = { &pa, &pb, NULL };
+    *c = (struct comparison){ 0 };
+    bool ok = align(&l, &pa, &pb, a, b, c, e) && execute_each(&pa, opt, see, &l, e) &&
+              model_unchanged(b, e) && report(c, &l, e);
+    plan_free(&pa);
+    plan_free(&pb);
+    if (!ok)
+        comparison_free(c);
+    return ok;
+}
+
+void comparison_free(struct comparison *c)
+{
+    arena_free(&c->arena);
+    *c = (struct comparison){ 0 };
+}

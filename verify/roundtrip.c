@@ -1,0 +1,165 @@
+/* roundtrip.c - proof that an output holds all of its source. */
+#include "verify/roundtrip.h"
+
+#include "formats/carry.h"
+#include "formats/family.h"
+#include "formats/gguf.h"
+#include "verify/compare.h"
+
+#include <stdlib.h>
+
+/* ---- the stored bytes, back in the source's form -------------------------------------- */
+
+struct compared {
+    const struct model *source;
+    const struct plan *back;
+    struct err *e;
+};
+
+/* The first byte at which two runs differ. */
+static uint64_t first_difference(const uint8_t *a, const uint8_t *b, uint64_t n)
+{
+    uint64_t i = 0;
+    while (i < n && a[i] == b[i])
+        i++;
+    return i;
+}
+
+static bool see(void *ctx, size_t i, uint64_t at, struct span bytes, struct err *e)
+{
+    const struct compared *c = ctx;
+    const struct tensor *t = &c->back->out.tensors[i];
+    const struct tensor *was = model_find(c->source, t->name);
+    uint8_t piece[64 * 1024];
+    for (uint64_t done = 0; done < bytes.len; done += sizeof piece) {
+        uint64_t n = bytes.len - done < sizeof piece ? bytes.len - done : sizeof piece;
+        if (!model_read(c->source, was, at + done, piece, n, e))
+            return false;
+        if (memcmp(piece, bytes.at + done, n) != 0)
+            return err_set(
+                e, ERR_MISMATCH, "tensor '" STR_FMT "' differs from the source at its byte %llu",
+                STR_ARG(t->name),
+                (unsigned long long)(at + done + first_difference(piece, bytes.at + done, n)));
+    }
+    return true;
+}
+
+static bool compare_bytes(const struct model *source, const struct plan *back,
+                          const struct execute_options *opt, struct proof *proof, struct err *e)
+{
+    struct compared c = { source, back, e };
+    if (!execute_each(back, opt, see, &c, e))
+        return false;
+    proof->tensors = source->n_tensors;
+    proof->bytes = model_bytes(source);
+    return true;
+}
+
+/* ---- carried files --------------------------------------------------------------------- */
+
+/* The digests a restoration promises, of files that are read anew from the source. */
+static bool compare_files(const struct model *source, const struct plan *back,
+                          const struct execute_options *opt, struct proof *proof, struct err *e)
+{
+    struct arena a = { 0 };
+    struct file_digest *made = arena_new(&a, struct file_digest, back->out.n_files, e), d;
+    bool ok = made && execute_digests(back, opt, NULL, made, &a, e);
+    for (size_t i = 0; ok && i < back->out.n_files; i++) {
+        char *path = file_join(&a, source->path, back->out.files[i].name, e);
+        if (!source->directory)
+            path = arena_printf(&a, e, "%s", source->path);
+        ok = path && file_digest_of(path, false, &d, &a, NULL, NULL, e);
+        if (ok && !sha_eq(&d.sha, &made[i].sha))
+            ok = err_set(e, ERR_MISMATCH, "restored file " STR_FMT " differs from the source",
+                         STR_ARG(back->out.files[i].name));
+    }
+    for (size_t i = 0; ok && i < back->n_extras; i++) {
+        struct sha256 sha;
+        char *path = file_join(&a, source->path, back->extras[i].name, e);
+        ok = path && sha_of(back->extras[i].bytes, &sha, e) &&
+             file_digest_of(path, false, &d, &a, NULL, NULL, e);
+        if (ok && !sha_eq(&d.sha, &sha))
+            ok = err_set(e, ERR_MISMATCH, "restored file " STR_FMT " differs from the source",
+                         STR_ARG(back->extras[i].name));
+    }
+    proof->files = back->out.n_files + back->n_extras;
+    arena_free(&a);
+    return ok;
+}
+
+/* ---- the proof --------------------------------------------------------------------------- */
+
+static enum form form_of(const struct model *m, const char *config, struct err *e)
+{
+    struct family_view v;
+    enum form form = m->format == &format_gguf ? FORM_GGUF : FORM_SAFETENSORS;
+    if (family_open(&v, m, config, e) && v.family)
+        form = v.spelling->form;
+    family_close(&v);
+    return form;
+}
+
+/* Back into the very table of the source: every tensor of its name, type and shape. */
+static bool prove_weights(const struct model *source, const struct model *output, enum form form,
+                          const char *config, const struct execute_options *opt,
+                          struct proof *proof, struct err *e)
+{
+    struct plan back = { 0 };
+    bool ok = plan_like(&back, output, source, form, config, e) &&
+              compare_bytes(source, &back, opt, proof, e);
+    plan_free(&back);
+    return ok;
+}
+
+/* Where the types were changed on purpose there is no way back to the bytes: the values must be
+ * those of the source. */
+static bool prove_values(const struct model *source, const struct model *output,
+                         const struct execute_options *opt, struct proof *proof, struct err *e)
+{
+    struct comparison c;
+    if (!compare_models(&c, source, output, opt, e))
+        return false;
+    bool same = c.n_differences == 0;
+    if (!same)
+        err_set(e, ERR_MISMATCH, "%s", c.differences[0]);
+    proof->values = c.tensors;
+    comparison_free(&c);
+    return same;
+}
+
+static bool prove_files(const struct model *source, const struct model *output, enum form form,
+                        const struct execute_options *opt, struct proof *proof, struct err *e)
+{
+    struct plan_options options = { .to = form, .base = STR("back") };
+    struct plan back = { 0 };
+    bool ok = plan_make(&back, output, &options, e) &&
+              (back.want || err_set(e, ERR_MISMATCH, "the output carries no original files")) &&
+              compare_files(source, &back, opt, proof, e);
+    plan_free(&back);
+    return ok;
+}
+
+static bool prove_open(const struct model *source, const struct model *output, const char *config,
+                       bool retyped, bool reversible, const struct execute_options *opt,
+                       struct proof *proof, struct err *e)
+{
+    enum form form = form_of(source, config, e);
+    if (e->code)
+        return false;
+    return (retyped ? prove_values(source, output, opt, proof, e)
+                    : prove_weights(source, output, form, config, opt, proof, e)) &&
+           (!reversible || prove_files(source, output, form, opt, proof, e));
+}
+
+bool roundtrip_prove(const char *source, const char *output, const char *config, bool retyped,
+                     bool reversible, const struct execute_options *opt, struct proof *proof,
+                     struct err *e)
+{
+    struct model s = { 0 }, o = { 0 };
+    *proof = (struct proof){ 0 };
+    bool ok = model_open(&s, source, e) && model_open(&o, output, e) &&
+              prove_open(&s, &o, config, retyped, reversible, opt, proof, e);
+    model_close(&s);
+    model_close(&o);
+    return ok;
+}
