@@ -21,7 +21,7 @@ struct reading {
     uint64_t n_vocab;
     struct names added; /* text -> id of the added tokens */
     struct str regex;   /* of Split; at == NULL: none yet */
-    bool byte_level, byte_level_regex, decoder, model;
+    bool byte_level, byte_level_regex, decoder, model, merges;
 };
 
 /* Enough of a text from a file to recognise it in a message. */
@@ -167,6 +167,7 @@ static void read_merges(struct reading *r)
     struct json *j = r->json;
     struct arena decoded = { 0 }; /* escaped texts of a few pairs at a time */
     struct arena *outer = j->arena;
+    r->merges = true;
     j->arena = &decoded;
     json_array(j);
     while (json_item(j)) {
@@ -364,8 +365,9 @@ static bool check_parts(struct reading *r)
     if (lacks)
         return err_set(r->json->err, ERR_UNSUPPORTED, "%s: no %s, so no byte-level BPE",
                        r->json->path, lacks);
-    if (r->bpe->n_tokens == 0)
-        return err_set(r->json->err, ERR_INPUT, "%s: no vocabulary", r->json->path);
+    if (r->bpe->n_tokens == 0 || !r->merges)
+        return err_set(r->json->err, ERR_INPUT, "%s: the model has no %s", r->json->path,
+                       r->merges ? "vocabulary" : "merges");
     return check_tokens(r);
 }
 

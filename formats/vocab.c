@@ -233,6 +233,23 @@ static size_t pad_text(char out[32], uint64_t id)
     return (size_t)snprintf(out, 32, "[PAD%llu]", (unsigned long long)id);
 }
 
+/* No token may look like the padding that follows: two rows would have one text. */
+static bool check_padding(const struct reading *r)
+{
+    for (uint64_t id = 0; id < r->bpe.n_tokens; id++) {
+        struct str s = r->bpe.tokens[id].text;
+        uint64_t row = 0;
+        char pad[32];
+        for (size_t i = 4; str_starts(s, "[PAD") && i + 1 < s.len && row < r->n_vocab; i++)
+            row = 10 * row + (uint64_t)(uint8_t)(s.at[i] - '0');
+        if (row >= r->bpe.n_tokens && row < r->n_vocab &&
+            str_eq(s, (struct str){ pad, pad_text(pad, row) }))
+            return err_set(r->err, ERR_INPUT, "token %llu is %s, the name of the unused row %llu",
+                           (unsigned long long)id, pad, (unsigned long long)row);
+    }
+    return true;
+}
+
 static bool add_tokens(const struct reading *r, struct metadata *to, struct arena *a)
 {
     char pad[32];
@@ -268,7 +285,7 @@ static bool add_keys(const struct reading *r, struct metadata *to, struct arena 
 {
     if (!meta_add_str(to, "tokenizer.ggml.model", STR("gpt2"), a, r->err) ||
         !meta_add_str(to, "tokenizer.ggml.pre", str_of(r->bpe.split->pre), a, r->err) ||
-        !add_tokens(r, to, a) || !add_merges(r, to, a))
+        !check_padding(r) || !add_tokens(r, to, a) || !add_merges(r, to, a))
         return false;
     for (enum vocab_role i = VOCAB_BOS; i < VOCAB_ROLES; i++)
         if (r->role[i] != NO_ID &&

@@ -51,8 +51,9 @@ struct vocab_sources { /* at == NULL where the file is absent */
  * (ids without a token become "[PAD<id>]" of type unused up to n_vocab),
  * .token_type, .merges, .bos_token_id, .eos_token_id, .padding_token_id,
  * tokenizer.chat_template.  n_vocab is the number of embedding rows; more
- * tokens than that is ERR_INPUT.  eos and pad may come from config.json:
- * pass UINT64_MAX where it has none. */
+ * tokens than that is ERR_INPUT, and so are ids that contradict each other or
+ * leave holes, and a bos, eos or pad token that tokenizer.json lacks.  eos and
+ * pad may come from config.json: pass UINT64_MAX where it has none. */
 bool vocab_to_gguf(const struct vocab_sources *from, uint64_t n_vocab, uint64_t eos, uint64_t pad,
                    struct metadata *to, struct arena *a, struct err *e) MUST_CHECK;
 

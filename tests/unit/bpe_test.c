@@ -1,7 +1,6 @@
 /* bpe_test.c - tokenizer.json: what is taken, and every way we know to be wrong. */
+#include "formats/base/file.h"
 #include "formats/bpe.h"
-#include "tests/support/fixture.h"
-#include "tests/support/shared.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -89,6 +88,7 @@ static void test_merges(void **state)
 {
     (void)state;
 #define WITH_MERGES(m) "{" PRE "," DEC ",\"model\":{" BPE "," VOCAB ",\"merges\":" m "}}"
+    verdict("{" PRE "," DEC ",\"model\":{" BPE "," VOCAB "}}", ERR_INPUT, "has no merges");
     verdict(WITH_MERGES("[]"), ERR_NONE, "");
     verdict(WITH_MERGES("[[\"a\",\"b\"],\"b a\"]"), ERR_NONE, "");
     verdict(WITH_MERGES("[[\"a\"]]"), ERR_INPUT, "1 parts");
@@ -189,25 +189,36 @@ static bool try_json(struct str text)
 /* In memory of exactly that size, so that ASan sees a read behind it. */
 static bool try_cut(struct str text, size_t len)
 {
-    struct str exact = fixture_copy((struct str){ text.at, len });
-    bool ok = try_json(exact);
-    fixture_free(exact);
+    struct err e = { 0 };
+    char *exact = mem_resize(NULL, len, &e);
+    assert_non_null(exact);
+    memcpy(exact, text.at, len);
+    bool ok = try_json((struct str){ exact, len });
+    mem_free(exact);
     return ok;
+}
+
+static struct span trained(struct arena *a)
+{
+    struct err e = { 0 };
+    struct span s;
+    if (!file_slurp("tests/data/tiny-gpt-oss/tokenizer.json", 1 << 20, a, &s, &e))
+        fail_msg("%s", e.msg);
+    return s;
 }
 
 static void test_cut_short(void **state)
 {
     (void)state;
+    struct arena a = { 0 };
+    struct span s = trained(&a);
+    struct str whole = { (const char *)s.at, s.len };
     for (size_t len = 0; len < sizeof WHOLE - 1; len++)
         assert_false(try_cut(STR(WHOLE), len));
-    const char *path = shared_path("models/tiny-gpt-oss/tokenizer.json");
-    if (!path)
-        skip();
-    struct str whole = fixture_read(path);
     for (size_t len = 0; len < whole.len; len += 97)
         assert_false(try_cut(whole, len));
     assert_true(try_cut(whole, whole.len));
-    fixture_free(whole);
+    arena_free(&a);
 }
 
 static void test_one_byte_changed(void **state)
@@ -222,18 +233,17 @@ static void test_one_byte_changed(void **state)
             try_json((struct str){ text, sizeof text - 1 });
             text[at] = was;
         }
-    const char *path = shared_path("models/tiny-gpt-oss/tokenizer.json");
-    if (!path)
-        skip();
-    struct str whole = fixture_read(path);
-    char *bytes = (char *)(uintptr_t)whole.at;
-    for (size_t at = 0; at < whole.len; at += 131) {
-        char was = bytes[at];
-        bytes[at] = (char)(was ^ (char)(1 << at % 8));
-        try_json(whole);
-        bytes[at] = was;
+    struct arena a = { 0 };
+    struct span s = trained(&a);
+    uint8_t *bytes = arena_alloc(&a, 1, s.len, &(struct err){ 0 });
+    assert_non_null(bytes);
+    memcpy(bytes, s.at, s.len);
+    for (size_t at = 0; at < s.len; at += 131) {
+        bytes[at] = (uint8_t)(s.at[at] ^ 1 << at % 8);
+        try_json((struct str){ (const char *)bytes, s.len });
+        bytes[at] = s.at[at];
     }
-    fixture_free(whole);
+    arena_free(&a);
 }
 
 static void test_rows(void **state)
