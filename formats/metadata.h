@@ -9,6 +9,7 @@
 #include "formats/base/arena.h"
 #include "formats/base/buf.h"
 
+// clang-format off
 enum meta_type { /* GGUF v3 value types, by number */
                  META_U8,
                  META_I8,
@@ -25,6 +26,7 @@ enum meta_type { /* GGUF v3 value types, by number */
                  META_F64,
                  META_TYPE_COUNT,
 };
+// clang-format on
 
 struct meta {
     struct str key;
