@@ -93,8 +93,9 @@ static void read_value(struct cursor *c, struct meta *m)
         return;
     }
     if (m->type == META_STRING) {
-        struct str s = cur_str(c, "string value");
-        m->bytes = (struct span){ (const uint8_t *)s.at, s.len };
+        size_t begin = c->at;
+        cur_str(c, "string value");
+        m->bytes = (struct span){ c->bytes.at + begin, c->at - begin };
         return;
     }
     m->bytes = cur_bytes(c, meta_type_bytes(m->type), "value");

@@ -19,9 +19,7 @@ static void put_key(struct buf *b, const struct meta *m)
 {
     put_str(b, m->key);
     buf_u32(b, m->type);
-    if (m->type == META_STRING) {
-        buf_u64(b, m->bytes.len);
-    } else if (m->type == META_ARRAY) {
+    if (m->type == META_ARRAY) {
         buf_u32(b, m->item);
         buf_u64(b, m->count);
     }

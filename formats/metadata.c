@@ -126,11 +126,16 @@ static bool next_str(struct span bytes, size_t *at, struct str *out)
     return true;
 }
 
+bool meta_str(const struct meta *v, struct str *out)
+{
+    size_t at = 0;
+    return v->type == META_STRING && next_str(v->bytes, &at, out);
+}
+
 bool meta_get_str(const struct metadata *m, const char *key, struct str *out)
 {
     const struct meta *v = meta_find(m, key);
-    size_t at = 0;
-    return v && v->type == META_STRING && next_str(v->bytes, &at, out);
+    return v && meta_str(v, out);
 }
 
 bool meta_next_str(const struct meta *array, size_t *at, struct str *out)

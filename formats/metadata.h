@@ -33,7 +33,7 @@ struct meta {
     enum meta_type type;
     enum meta_type item; /* of an array */
     uint64_t count;      /* items of an array; 1 else */
-    struct span bytes;   /* the payload; for arrays the items alone */
+    struct span bytes; /* the payload, of a string with its u64 length; of arrays the items alone */
 };
 
 struct metadata {
@@ -52,6 +52,7 @@ bool meta_get_u64(const struct metadata *m, const char *key,
 bool meta_get_double(const struct metadata *m, const char *key,
                      double *out); /* floats and integers */
 bool meta_get_str(const struct metadata *m, const char *key, struct str *out);
+bool meta_str(const struct meta *v, struct str *out); /* the text of a string value */
 bool meta_get_bool(const struct metadata *m, const char *key, bool *out);
 
 /* Walks the items of a string array: starts with *at = 0; false at the end. */

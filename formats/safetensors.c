@@ -199,10 +199,8 @@ static void read_metadata(struct json *j, struct metadata *to, struct arena *a,
         struct str value = json_string(j);
         if (!json_ok(j))
             return;
-        struct meta m = {
-            key, META_STRING, META_STRING, 1, { (const uint8_t *)value.at, value.len }
-        };
-        if (!meta_add(to, m, a, j->err))
+        struct str own = arena_str(a, key, j->err);
+        if (!own.at || !meta_add_str(to, own.at, value, a, j->err))
             return;
     }
 }
@@ -330,9 +328,10 @@ static bool build_header(struct tensor **t, size_t n, const struct metadata *met
         json_put_key(&o, STR("__metadata__"));
         json_put_open(&o, '{');
         for (size_t i = 0; i < metadata->n; i++) {
-            const struct meta *v = &metadata->all[i];
-            json_put_key(&o, v->key);
-            json_put_str(&o, (struct str){ (const char *)v->bytes.at, v->bytes.len });
+            struct str value = STR("");
+            meta_str(&metadata->all[i], &value);
+            json_put_key(&o, metadata->all[i].key);
+            json_put_str(&o, value);
         }
         json_put_close(&o, '}');
     }
