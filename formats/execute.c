@@ -9,7 +9,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-enum { DEFAULT_TILE = 4 << 20, MAX_JOBS = 1024 };
+enum { DEFAULT_TILE = 1 << 20, MAX_JOBS = 1024 };
 
 struct run {
     const struct plan *plan;

@@ -8,7 +8,7 @@
 
 struct execute_options {
     unsigned jobs; /* 0 = one per core */
-    uint64_t tile; /* output bytes worked on at once; 0 = 4 MiB */
+    uint64_t tile; /* output bytes worked on at once; 0 = 1 MiB */
     uint64_t mem;  /* limit of the working memory; 0 = none.  ERR_MEMORY if it cannot be kept */
     bool digests;  /* also compute the SHA-256 and block digests of every output file */
     bool holes;    /* leave tensor data as holes (weigh-synth --sparse) */
