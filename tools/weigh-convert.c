@@ -58,10 +58,9 @@ static bool settle_form(struct job *j, struct err *e)
         return err_hint(e, "--to hf, original, gguf or safetensors; or a DEST ending in .gguf or "
                            ".safetensors");
     }
-    struct str d = str_of(dest);
-    bool slash = str_ends(d, "/");
-    opt->one_file = !slash && (suffix != FORM_NONE || strcmp(dest, "-") == 0 ||
-                               (opt->to == FORM_GGUF && !j->given_shard));
+    bool named = suffix != FORM_NONE || (j->request.dest && strcmp(dest, "-") == 0);
+    opt->one_file = !str_ends(str_of(dest), "/") &&
+                    (named || (opt->to == FORM_GGUF && !j->given_shard));
     opt->shard_bytes = j->given_shard;
     opt->base = base_of(dest);
     return true;
