@@ -208,37 +208,53 @@ static bool way_back(const struct family_view *v, const struct plan *p, struct b
     return buf_ok(b);
 }
 
-/* Keys of a GGUF source, in the spelling llama.cpp loads. */
-static bool rename_keys(const struct family_view *v, struct plan *p, struct err *e)
+/* A key of an early-Ollama file as llama.cpp spells it. */
+static bool translate_key(struct meta *m, struct metadata *to, const struct plan *p,
+                          struct arena *a, struct err *e)
+{
+    if (str_is(m->key, "general.architecture"))
+        return meta_add_str(to, "general.architecture", STR("gpt-oss"), a, e);
+    if (str_is(m->key, "general.file_type"))
+        return meta_add_u32(to, "general.file_type", file_type(p), a, e);
+    if (str_is(m->key,
+               "tokenizer.ggml.pre")) /* the only one gpt-oss has; Ollama may say "default" */
+        return meta_add_str(to, "tokenizer.ggml.pre", STR("gpt-4o"), a, e);
+    if (str_starts(m->key, "gptoss.")) {
+        char *key = arena_printf(a, e, "gpt-oss." STR_FMT, (int)m->key.len - 7, m->key.at + 7);
+        if (!key)
+            return false;
+        m->key = str_of(key);
+    }
+    return meta_add(to, *m, a, e);
+}
+
+/* What Ollama's converter left out and llama.cpp asks for. */
+static bool complete_keys(struct metadata *to, struct arena *a, struct err *e)
+{
+    uint64_t inner;
+    return (meta_find(to, "gpt-oss.expert_feed_forward_length") ||
+            !meta_get_u64(to, "gpt-oss.feed_forward_length", &inner) ||
+            meta_add_u32(to, "gpt-oss.expert_feed_forward_length", (uint32_t)inner, a, e)) &&
+           (meta_find(to, "gpt-oss.rope.scaling.type") ||
+            meta_add_str(to, "gpt-oss.rope.scaling.type", STR("yarn"), a, e)) &&
+           (meta_find(to, "tokenizer.ggml.pre") || !meta_find(to, "tokenizer.ggml.tokens") ||
+            meta_add_str(to, "tokenizer.ggml.pre", STR("gpt-4o"), a, e));
+}
+
+/* GGUF to GGUF: the same keys in the same order, but for the file type and what only Ollama says
+ * otherwise. */
+static bool rewrite_keys(const struct family_view *v, struct plan *p, bool retyped, struct err *e)
 {
     const struct metadata *from = &v->model->files[0].metadata;
     struct metadata *to = &p->out.files[0].metadata;
     struct arena *a = &p->out.arena;
-    uint64_t inner;
-    for (size_t i = 0; i < from->n; i++) {
+    bool ollama = strncmp(v->spelling->name, "ollama", 6) == 0, ok = true;
+    for (size_t i = 0; ok && i < from->n; i++) {
         struct meta m = from->all[i];
-        if (str_is(m.key, "general.architecture") || str_is(m.key, "general.file_type") ||
-            str_is(m.key, "tokenizer.ggml.pre"))
-            continue;
-        if (str_starts(m.key, "gptoss.")) {
-            char *key = arena_printf(a, e, "gpt-oss." STR_FMT, (int)m.key.len - 7, m.key.at + 7);
-            if (!key)
-                return false;
-            m.key = str_of(key);
-        }
-        if (!meta_add(to, m, a, e))
-            return false;
+        bool type = str_is(m.key, "general.file_type") && retyped;
+        ok = ollama || type ? translate_key(&m, to, p, a, e) : meta_add(to, m, a, e);
     }
-    struct str pre = STR("gpt-4o"); /* the only one gpt-oss has; Ollama may say "default" */
-    return meta_add_str(to, "general.architecture", STR("gpt-oss"), a, e) &&
-           meta_add_u32(to, "general.file_type", file_type(p), a, e) &&
-           (!meta_find(from, "tokenizer.ggml.tokens") ||
-            meta_add_str(to, "tokenizer.ggml.pre", pre, a, e)) &&
-           (meta_find(to, "gpt-oss.expert_feed_forward_length") ||
-            !meta_get_u64(to, "gpt-oss.feed_forward_length", &inner) ||
-            meta_add_u32(to, "gpt-oss.expert_feed_forward_length", (uint32_t)inner, a, e)) &&
-           (meta_find(to, "gpt-oss.rope.scaling.type") ||
-            meta_add_str(to, "gpt-oss.rope.scaling.type", STR("yarn"), a, e));
+    return ok && (!ollama || complete_keys(to, a, e));
 }
 
 static bool note_tokenizer(struct plan *p, struct err *e)
@@ -261,7 +277,7 @@ static bool write_gguf(const struct family_view *v, const struct config *c, stru
                                          "chat_template.jinja",
                                          NULL };
     if (v->model->format == &format_gguf)
-        return rename_keys(v, p, e);
+        return rewrite_keys(v, p, opt->type != DTYPE_NONE, e);
     if (!need_all(c, e) || !put_gguf_keys(c, p, e) || !put_tokenizer(v, c, p, e))
         return false;
     if (opt->reversible)
