@@ -9,7 +9,7 @@
 // clang-format off
 static const struct cli_command verbs[] = {
     { "inspect",  "", "show what a model file holds",                                 .max_args = -1 },
-    { "convert",  "", "convert a model from one container to another, without loss",  .max_args = -1 },
+    { "convert",  "", "convert between containers, lossless unless told otherwise",    .max_args = -1 },
     { "quantize", "", "store weights in fewer bits and report the error",             .max_args = -1 },
     { "verify",   "", "check a model against its manifest or its published release",  .max_args = -1 },
     { "logits",   "", "run the reference forward pass and compare logits",            .max_args = -1 },
