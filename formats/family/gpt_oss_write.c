@@ -406,7 +406,10 @@ static bool write_original(const struct family_view *v, const struct config *c, 
 bool gpt_oss_write_config(const struct family_view *v, struct plan *p,
                           const struct plan_options *opt, const struct spelling *to, struct err *e)
 {
-    const struct config *c = v->config;
+    struct config *c = v->config;
+    size_t vocab = gpt_oss_setting("vocab_size");
+    if (!c->of[vocab].known) /* no GGUF key says it, the embedding does */
+        gpt_oss_know(c, vocab, (double)v->dims[DIM_VOCAB]);
     if (to->form == FORM_GGUF)
         return write_gguf(v, c, p, opt, e);
     if (opt->one_file)
