@@ -17,7 +17,7 @@
  * chosen so that the splits of all words add up to the number wanted. */
 #include "formats/synth_tokenizer.h"
 
-#include "formats/base/buf.h"
+#include "formats/base/json.h"
 
 #include <stdio.h>
 
@@ -215,19 +215,17 @@ static bool add_text(struct making *m, struct err *e)
 /* ---- special tokens, template, keys -----------------------------------------------------------
  */
 
-enum { START_OF_TEXT = 0, END_OF_TEXT = 1, RETURN = 4 };
-
 static const char *const specials[SYNTH_SPECIALS] = {
     /* NULL: reserved */
-    [START_OF_TEXT] = "startoftext",
-    [END_OF_TEXT] = "endoftext",
-    [RETURN] = "return",
+    [SYNTH_BOS] = "startoftext",
+    [SYNTH_PAD] = "endoftext",
+    [SYNTH_EOS] = "return",
     [5] = "constrain",
     [7] = "channel",
     [8] = "start",
     [9] = "end",
     [10] = "message",
-    [14] = "call",
+    [SYNTH_CALL] = "call",
     [20] = "endofprompt",
 };
 
@@ -278,10 +276,33 @@ static bool add_keys(const struct making *m, struct metadata *to, struct arena *
             return false;
     return meta_add_str(to, "tokenizer.ggml.model", STR("gpt2"), a, e) &&
            meta_add_str(to, "tokenizer.ggml.pre", STR("gpt-4o"), a, e) &&
-           meta_add_u32(to, vocab_roles[VOCAB_BOS].key, first + START_OF_TEXT, a, e) &&
-           meta_add_u32(to, vocab_roles[VOCAB_EOS].key, first + RETURN, a, e) &&
-           meta_add_u32(to, vocab_roles[VOCAB_PAD].key, first + END_OF_TEXT, a, e) &&
+           meta_add_u32(to, vocab_roles[VOCAB_BOS].key, first + SYNTH_BOS, a, e) &&
+           meta_add_u32(to, vocab_roles[VOCAB_EOS].key, first + SYNTH_EOS, a, e) &&
+           meta_add_u32(to, vocab_roles[VOCAB_PAD].key, first + SYNTH_PAD, a, e) &&
            meta_add_str(to, "tokenizer.chat_template", str_of(chat_template), a, e);
+}
+
+/* generation_config.json: GGUF keys know one end of a turn, the release has three. */
+static bool put_generation(uint64_t n_text, struct str *to, struct arena *a, struct err *e)
+{
+    static const unsigned ends[] = { SYNTH_EOS, SYNTH_PAD, SYNTH_CALL };
+    struct buf b = buf_make(e);
+    struct json_out o = json_out(&b, JSON_INDENT);
+    json_put_open(&o, '{');
+    json_put_ku64(&o, "bos_token_id", n_text + SYNTH_BOS);
+    json_put_kbool(&o, "do_sample", true);
+    json_put_key(&o, STR("eos_token_id"));
+    json_put_open(&o, '[');
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        json_put_u64(&o, n_text + ends[i]);
+    json_put_close(&o, ']');
+    json_put_ku64(&o, "pad_token_id", n_text + SYNTH_PAD);
+    json_put_kstr(&o, "transformers_version", STR("4.55.0.dev0"));
+    json_put_close(&o, '}');
+    buf_puts(&b, "\n");
+    *to = buf_ok(&b) ? arena_str(a, buf_text(&b), e) : (struct str){ 0 };
+    buf_free(&b);
+    return to->at != NULL;
 }
 
 bool synth_tokenizer(uint64_t n_text, uint64_t n_merges, struct vocab_sources *to, struct arena *a,
@@ -303,7 +324,8 @@ bool synth_tokenizer(uint64_t n_text, uint64_t n_merges, struct vocab_sources *t
     if (ok) {
         add_specials(&m);
         ok = buf_ok(&m.tokens) && add_keys(&m, &keys, &scratch, e) &&
-             vocab_from_gguf(&keys, to, a, e);
+             vocab_from_gguf(&keys, to, a, e) &&
+             put_generation(n_text, &to->generation_config_json, a, e);
     }
     buf_free(&m.tokens);
     buf_free(&m.merges);

@@ -137,12 +137,14 @@ static void test_released_companions(void **state)
     (void)state;
     const char *config = shared_path("real-data/gpt-oss/gpt-oss-20b/tokenizer_config.json");
     const char *map = shared_path("real-data/gpt-oss/gpt-oss-20b/special_tokens_map.json");
-    if (!config || !map)
+    const char *generation = shared_path("real-data/gpt-oss/gpt-oss-20b/generation_config.json");
+    if (!config || !map || !generation)
         skip();
     struct made m;
     made_open(&m, SYNTH_GPT_OSS_TEXT, 0);
     assert_true(str_eq(m.files.tokenizer_config_json, slurp(config, &m.arena)));
     assert_true(str_eq(m.files.special_tokens_map_json, slurp(map, &m.arena)));
+    assert_true(str_eq(m.files.generation_config_json, slurp(generation, &m.arena)));
     made_close(&m);
 }
 
