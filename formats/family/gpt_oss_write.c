@@ -399,8 +399,10 @@ static bool write_original(const struct family_view *v, const struct config *c, 
     struct buf b = buf_make(e), d = buf_make(e);
     gpt_oss_put_original(&b, c);
     gpt_oss_put_dtypes(&d, v, p);
-    return add_text(p, "config.json", &b, e) && add_text(p, "dtypes.json", &d, e) &&
-           (opt->reversible || note_left_files(v->model, p, taken, e));
+    bool ok = add_text(p, "config.json", &b, e) && add_text(p, "dtypes.json", &d, e) &&
+              (opt->reversible || note_left_files(v->model, p, taken, e));
+    buf_free(&d); /* still there if the first failed */
+    return ok;
 }
 
 bool gpt_oss_write_config(const struct family_view *v, struct plan *p,
