@@ -137,10 +137,12 @@ static bool open_all(struct model *m, const struct file_entry *all, size_t n, st
 static bool no_weights(struct model *m, const struct file_entry *all, size_t n, struct err *e)
 {
     err_set(e, ERR_INPUT, "%s holds no weights: no .safetensors and no .gguf file", m->path);
-    for (size_t i = 0; i < n; i++)
-        if (all[i].kind == FILE_DIRECTORY)
-            return err_hint(e, "is it one of its folders, such as %s/" STR_FMT "?", m->path,
-                            STR_ARG(all[i].name));
+    for (size_t i = 0; i < n; i++) {
+        char *inner =
+            all[i].kind == FILE_DIRECTORY ? file_join(&m->arena, m->path, all[i].name, e) : NULL;
+        if (inner)
+            return err_hint(e, "is it one of its folders, such as %s?", inner);
+    }
     return err_hint(e, "give the folder that holds config.json and the .safetensors files");
 }
 
