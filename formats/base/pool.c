@@ -31,6 +31,17 @@ static bool take(struct pool *p, size_t *job)
     return got;
 }
 
+/* The lowest job's reason is the one to tell.  A job without one only stopped because another
+ * had failed. */
+static void keep_failure(struct pool *p, size_t job, const struct err *e)
+{
+    bool silent = e->code == ERR_NONE, none_yet = p->failed_job == p->n_jobs;
+    if (none_yet || (!silent && (p->err.code == ERR_NONE || job < p->failed_job))) {
+        p->failed_job = job;
+        p->err = *e;
+    }
+}
+
 static void *work(void *arg)
 {
     struct worker *w = arg;
@@ -40,10 +51,7 @@ static void *work(void *arg)
         if (p->run(p->ctx, job, w->number, &e))
             continue;
         pthread_mutex_lock(&p->lock);
-        if (job < p->failed_job) {
-            p->failed_job = job;
-            p->err = e;
-        }
+        keep_failure(p, job, &e);
         pthread_mutex_unlock(&p->lock);
     }
     return NULL;

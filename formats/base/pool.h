@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 /* Does job number `job` on worker number `worker` (0 <= worker < n_workers).  Jobs are
- * handed out in rising order. */
+ * handed out in rising order.  False without an error: it stopped because another failed. */
 typedef bool pool_job(void *ctx, size_t job, unsigned worker, struct err *e);
 
 /* Runs jobs 0..n_jobs-1.  One worker runs on the calling thread.  When jobs fail, no new
