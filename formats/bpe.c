@@ -405,8 +405,10 @@ bool bpe_read(struct bpe *b, const char *path, struct str text, uint64_t n_vocab
     struct json j;
     struct reading r = { .bpe = b, .json = &j, .n_vocab = n_vocab };
     json_open(&j, path, 0, text, a, e);
-    read_tokenizer(&r);
-    bool ok = json_end(&j) && buf_ok(&b->merges) && check_parts(&r);
+    bool ok = names_reserve(&r.added, 0, names_seed(0, text.at, text.len), e);
+    if (ok)
+        read_tokenizer(&r);
+    ok = ok && json_end(&j) && buf_ok(&b->merges) && check_parts(&r);
     json_close(&j);
     names_free(&r.added);
     return ok;

@@ -91,7 +91,10 @@ static bool check_tokens(struct keys *k)
 {
     struct names seen = { 0 };
     size_t old;
-    bool ok = true;
+    uint64_t seed = 0;
+    for (uint64_t id = 0; id < k->n_tokens; id++)
+        seed = names_seed(seed, k->tokens[id].text.at, k->tokens[id].text.len);
+    bool ok = names_reserve(&seen, k->n_tokens, seed, k->err);
     for (uint64_t id = 0; id < k->n_tokens && ok; id++) {
         const struct entry *t = &k->tokens[id];
         if (t->type == TOKEN_NORMAL)

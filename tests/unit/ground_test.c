@@ -228,6 +228,56 @@ static void names_map(void **state)
     names_free(&t);
 }
 
+/* Reserved room suffices to the last name, and no two seeds put the names in the same places. */
+static void names_are_seeded(void **state)
+{
+    (void)state;
+    enum { N = 1000 };
+    static char text[N][8];
+    uint64_t seeds[2] = { 0, 0 };
+    struct err e = { 0 };
+    size_t old;
+    for (size_t i = 0; i < N; i++) {
+        snprintf(text[i], sizeof text[i], "%zu", i);
+        seeds[0] = names_seed(seeds[0], text[i], strlen(text[i]));
+        seeds[1] = names_seed(seeds[1], text[i], strlen(text[i]) - (i == N / 2));
+    }
+    assert_int_equal(names_seed(1, "ab", 2), names_seed(1, "ab", 2));
+    assert_true(seeds[0] != seeds[1]);
+    for (uint64_t n = 0; n <= N; n++) {
+        struct names t = { 0 };
+        assert_true(names_reserve(&t, n, seeds[n % 2], &e));
+        size_t room = t.room;
+        for (size_t i = 0; i < n; i++)
+            assert_true(names_add(&t, str_of(text[i]), i, &old, &e));
+        assert_int_equal(t.room, room);
+        assert_true(n < 43 || room < 3 * n);
+        for (size_t i = 0; i < N; i++)
+            assert_int_equal(names_find(&t, str_of(text[i])), i < n ? i : NAMES_NONE);
+        names_free(&t);
+    }
+    struct names t = { 0 };
+    assert_false(names_reserve(&t, UINT64_MAX, 0, &e));
+    assert_int_equal(e.code, ERR_MEMORY);
+    names_free(&t);
+}
+
+static void tables_grow_one_by_one(void **state)
+{
+    (void)state;
+    struct arena a = { 0 };
+    struct err e = { 0 };
+    uint32_t *all = NULL;
+    for (uint32_t n = 0; n < 1000; n++) {
+        all = arena_append(&a, all, sizeof *all, n, &e);
+        assert_non_null(all);
+        all[n] = n;
+        for (uint32_t i = 0; i <= n; i++)
+            assert_int_equal(all[i], i);
+    }
+    arena_free(&a);
+}
+
 /* ---- exhaustion ------------------------------------------------------------- */
 
 static bool use_all(struct err *e)
@@ -283,6 +333,8 @@ int main(void)
         cmocka_unit_test(cursor_reads_and_ends),
         cmocka_unit_test(cursor_says_where),
         cmocka_unit_test(names_map),
+        cmocka_unit_test(names_are_seeded),
+        cmocka_unit_test(tables_grow_one_by_one),
         cmocka_unit_test(every_allocation_fails),
     };
     return cmocka_run_group_tests_name("ground", tests, NULL, NULL);
