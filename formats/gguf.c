@@ -103,7 +103,14 @@ static void read_value(struct cursor *c, struct meta *m)
         cur_fail(c, "key '" STR_FMT "' is a bool of value %u", STR_ARG(m->key), m->bytes.at[0]);
 }
 
-static void read_key(struct cursor *c, struct model *m, struct model_file *f, struct names *keys)
+struct keys {
+    struct names seen;
+    uint64_t n_odd; /* not UTF-8 */
+    struct str odd; /* the first of them */
+};
+
+/* f->metadata has room. */
+static void read_key(struct cursor *c, struct model *m, struct model_file *f, struct keys *keys)
 {
     struct meta v = { .key = cur_str(c, "key") };
     if (!cur_ok(c))
@@ -115,16 +122,15 @@ static void read_key(struct cursor *c, struct model *m, struct model_file *f, st
         return;
     }
     size_t old;
-    if (!names_add(keys, v.key, f->metadata.n, &old, c->err))
+    if (!names_add(&keys->seen, v.key, f->metadata.n, &old, c->err))
         return;
     if (old != NAMES_NONE) {
         c->field_at = at;
         cur_fail(c, "key '" STR_FMT "' is there twice", STR_ARG(v.key));
         return;
     }
-    if (!text_is_utf8(v.key) &&
-        !model_finding(m, c->err, "%s: key '" STR_FMT "' is not UTF-8", f->path, STR_ARG(v.key)))
-        return;
+    if (!text_is_utf8(v.key) && keys->n_odd++ == 0)
+        keys->odd = v.key;
     uint32_t type = cur_u32(c, "value type");
     if (cur_ok(c) && type >= META_TYPE_COUNT)
         cur_fail(c, "key '" STR_FMT "' has the unknown value type %u", STR_ARG(v.key), type);
@@ -141,6 +147,7 @@ static bool alignment_of(struct cursor *c, const struct model_file *f, uint64_t 
     *align = 32;
     if (!v)
         return true;
+    c->field_at = (uint64_t)(v->bytes.at - c->bytes.at);
     if (v->type != META_U32)
         return cur_fail(c, "general.alignment is %s, must be u32", meta_type_name(v->type));
     meta_get_u64(&f->metadata, "general.alignment", align);
@@ -233,13 +240,15 @@ static bool read_counts(struct cursor *c, uint64_t *n_tensors, uint64_t *n_kv)
     *n_kv = cur_u64(c, "key count");
     if (cur_ok(c) && *n_kv > cur_left(c) / MIN_KV)
         return cur_fail(c, "%llu keys do not fit the file", (unsigned long long)*n_kv);
+    if (cur_ok(c) && *n_kv > META_MOST)
+        return cur_fail(c, "%llu keys, at most %d", (unsigned long long)*n_kv, META_MOST);
     return cur_ok(c);
 }
 
 static bool place(struct model *m, size_t file, size_t first, uint64_t align, struct cursor *c)
 {
     struct model_file *f = &m->files[file];
-    uint64_t holes, longest;
+    struct holes holes;
     f->header = (struct span){ c->bytes.at, c->at };
     f->data_offset = c->at;
     if (m->n_tensors > first && !size_align(c->at, align, &f->data_offset))
@@ -250,39 +259,63 @@ static bool place(struct model *m, size_t file, size_t first, uint64_t align, st
     if (f->data_offset > f->size)
         return m->n_tensors == first || cur_fail(c, "the file ends before its tensor data, at %llu",
                                                  (unsigned long long)f->size);
-    if (!model_place(m, first, file, f->size - f->data_offset, &holes, &longest, c->err))
+    if (!model_place(m, first, file, f->size - f->data_offset, &holes, c->err))
         return false;
-    return longest < align ||
-           model_finding(m, c->err, "%s: %llu bytes belong to no tensor (the longest run is %llu)",
-                         f->path, (unsigned long long)holes, (unsigned long long)longest);
+    return holes.longest < align ||
+           model_finding(m, c->err,
+                         "%s:0x%llx: %llu bytes belong to no tensor (the longest run is %llu)",
+                         f->path, (unsigned long long)holes.at, (unsigned long long)holes.bytes,
+                         (unsigned long long)holes.longest);
+}
+
+/* n records of at least `least` bytes fit the bytes at hand: what is reserved for them is paid for
+ * by whoever sent them. */
+static bool at_hand(struct cursor *c, uint64_t n, uint64_t least, const char *what)
+{
+    if (cur_ok(c) && n > cur_left(c) / least)
+        return cur_fail(c, "%llu %s do not fit the rest of the file", (unsigned long long)n, what);
+    c->more |= n > (c->bytes.len - c->at) / least;
+    return cur_ok(c);
+}
+
+static bool read_keys(struct cursor *c, struct model *m, struct model_file *f, uint64_t n)
+{
+    struct keys keys = { 0 };
+    bool ok = at_hand(c, n, MIN_KV, "keys") && meta_reserve(&f->metadata, n, &m->arena, c->err) &&
+              names_reserve(&keys.seen, n, names_seed(0, c->bytes.at, c->bytes.len), c->err);
+    for (uint64_t i = 0; ok && i < n && cur_ok(c); i++)
+        read_key(c, m, f, &keys);
+    names_free(&keys.seen);
+    return ok && cur_ok(c) &&
+           (!keys.n_odd ||
+            model_finding(m, c->err, "%s: %llu keys are not UTF-8, '" STR_FMT "' first", f->path,
+                          (unsigned long long)keys.n_odd, STR_ARG(keys.odd)));
+}
+
+static bool read_tensors(struct cursor *c, struct model *m, size_t file, uint64_t n, uint64_t align)
+{
+    struct str arch = { 0 };
+    if (!at_hand(c, n, MIN_TENSOR, "tensors") || !model_reserve(m, n, c->err))
+        return false;
+    meta_get_str(&m->files[file].metadata, "general.architecture", &arch);
+    for (uint64_t i = 0; i < n && cur_ok(c); i++) {
+        struct tensor *t = &m->tensors[m->n_tensors++];
+        *t = (struct tensor){ .file = (uint32_t)file };
+        read_tensor(c, t, align, str_is(arch, "gptoss"), &m->arena);
+    }
+    return cur_ok(c);
 }
 
 bool gguf_header(struct model *m, size_t file, struct span head, bool *more, struct err *e)
 {
     struct model_file *f = &m->files[file];
     struct cursor c = { .path = f->path, .bytes = head, .total = f->size, .err = e };
-    struct names keys = { 0 };
     uint64_t n_tensors = 0, n_kv = 0, align = 0;
     size_t first = m->n_tensors;
-    struct str arch = { 0 };
-    bool ok = read_version(&c) && read_counts(&c, &n_tensors, &n_kv);
-    for (uint64_t i = 0; ok && i < n_kv && cur_ok(&c); i++)
-        read_key(&c, m, f, &keys);
-    names_free(&keys);
-    ok = ok && cur_ok(&c) && alignment_of(&c, f, &align);
-    /* Reserve only what the bytes at hand can hold: a liar pays for what he sends. */
-    ok =
-        ok && (n_tensors <= (head.len - c.at) / MIN_TENSOR || (c.more = head.len < f->size, false));
-    ok = ok && model_reserve(m, n_tensors, e);
-    if (ok)
-        meta_get_str(&f->metadata, "general.architecture", &arch);
-    for (uint64_t i = 0; ok && i < n_tensors && cur_ok(&c); i++) {
-        struct tensor *t = &m->tensors[m->n_tensors++];
-        *t = (struct tensor){ .file = (uint32_t)file };
-        read_tensor(&c, t, align, str_is(arch, "gptoss"), &m->arena);
-    }
+    bool ok = read_version(&c) && read_counts(&c, &n_tensors, &n_kv) && read_keys(&c, m, f, n_kv) &&
+              alignment_of(&c, f, &align) && read_tensors(&c, m, file, n_tensors, align);
     *more = c.more;
-    return ok && cur_ok(&c) && place(m, file, first, align, &c);
+    return ok && place(m, file, first, align, &c);
 }
 
 /* The header's length is known only once it is parsed: try with ever longer parts. */

@@ -144,18 +144,28 @@ bool meta_next_str(const struct meta *array, size_t *at, struct str *out)
            next_str(array->bytes, at, out);
 }
 
+bool meta_reserve(struct metadata *m, uint64_t n, struct arena *a, struct err *e)
+{
+    uint64_t room;
+    if (!size_add(m->n, n, &room))
+        return err_set(e, ERR_MEMORY, "out of memory (%llu keys)", (unsigned long long)n);
+    if (room <= m->room)
+        return true;
+    struct meta *all = arena_new(a, struct meta, room, e);
+    if (!all)
+        return false;
+    if (m->n)
+        memcpy(all, m->all, m->n * sizeof *all);
+    m->all = all;
+    m->room = room;
+    return true;
+}
+
 bool meta_add(struct metadata *m, struct meta value, struct arena *a, struct err *e)
 {
-    if (m->n == m->room) { /* the arena keeps the smaller table: the sum is below twice the last */
-        size_t room = m->room ? 2 * m->room : FIRST_ROOM;
-        struct meta *all = arena_new(a, struct meta, room, e);
-        if (!all)
-            return false;
-        if (m->n)
-            memcpy(all, m->all, m->n * sizeof *all);
-        m->all = all;
-        m->room = room;
-    }
+    /* The arena keeps the smaller tables: their sum is below the last. */
+    if (m->n == m->room && !meta_reserve(m, m->n ? m->n : FIRST_ROOM, a, e))
+        return false;
     m->all[m->n++] = value;
     return true;
 }

@@ -58,6 +58,10 @@ bool meta_get_bool(const struct metadata *m, const char *key, bool *out);
 /* Walks the items of a string array: starts with *at = 0; false at the end. */
 bool meta_next_str(const struct meta *array, size_t *at, struct str *out);
 
+enum { META_MOST = 1 << 20 }; /* keys a reader takes from one file; releases have a few dozen */
+
+/* Room for n more. */
+bool meta_reserve(struct metadata *m, uint64_t n, struct arena *a, struct err *e) MUST_CHECK;
 /* Appending; bytes and key must live as long as the metadata (arena).  False when memory ran out.
  */
 bool meta_add(struct metadata *m, struct meta value, struct arena *a, struct err *e) MUST_CHECK;

@@ -34,6 +34,9 @@ bool model_reserve(struct model *m, uint64_t n, struct err *e)
         return err_set(e, ERR_MEMORY, "out of memory (%llu tensors)", (unsigned long long)n);
     if (want <= m->room_tensors)
         return true;
+    if (m->n_tensors && want < 2 * m->room_tensors)
+        want =
+            2 * m->room_tensors; /* what the arena keeps of smaller tables stays below this one */
     struct tensor *more = arena_new(&m->arena, struct tensor, want, e);
     if (!more)
         return false;
@@ -46,15 +49,20 @@ bool model_reserve(struct model *m, uint64_t n, struct err *e)
 
 bool model_index(struct model *m, struct err *e)
 {
+    uint64_t seed = 0;
+    for (size_t i = 0; i < m->n_tensors; i++)
+        seed = names_seed(seed, m->tensors[i].name.at, m->tensors[i].name.len);
     names_free(&m->by_name);
+    if (!names_reserve(&m->by_name, m->n_tensors, seed, e))
+        return false;
     for (size_t i = 0; i < m->n_tensors; i++) {
         const struct tensor *t = &m->tensors[i];
         size_t old;
         if (!names_add(&m->by_name, t->name, i, &old, e))
             return false;
         if (old != NAMES_NONE)
-            return err_set(e, ERR_INPUT, "%s: tensor '" STR_FMT "' is there twice",
-                           m->files[t->file].path, STR_ARG(t->name));
+            return err_set(e, ERR_INPUT, "%s:0x%llx: tensor '" STR_FMT "' is there twice",
+                           m->files[t->file].path, (unsigned long long)t->offset, STR_ARG(t->name));
     }
     return true;
 }
@@ -70,49 +78,61 @@ static int by_offset(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-bool model_place(struct model *m, size_t first, size_t file, uint64_t data_bytes, uint64_t *holes,
-                 uint64_t *longest_hole, struct err *e)
+/* t, the next in file order, is inside the data region and does not begin before `end`. */
+static bool check_place(const struct model_file *f, const struct tensor *t,
+                        const struct tensor *before, uint64_t data_bytes, uint64_t end,
+                        struct err *e)
 {
+    unsigned long long at = f->data_offset + (t->offset < data_bytes ? t->offset : data_bytes);
+    uint64_t room = t->offset < data_bytes ? data_bytes - t->offset : 0;
+    if (t->offset > data_bytes || t->bytes > room) {
+        err_set(e, ERR_INPUT,
+                "%s:0x%llx: tensor '" STR_FMT "' needs %llu bytes here, %llu are there", f->path,
+                at, STR_ARG(t->name), (unsigned long long)t->bytes, (unsigned long long)room);
+        return err_hint(e, "the file was cut short or is not complete yet; fetch it again");
+    }
+    return t->offset >= end ||
+           err_set(e, ERR_INPUT, "%s:0x%llx: tensors '" STR_FMT "' and '" STR_FMT "' overlap",
+                   f->path, at, STR_ARG(before->name), STR_ARG(t->name));
+}
+
+static void add_hole(struct holes *h, uint64_t bytes, uint64_t at)
+{
+    h->bytes += bytes;
+    if (bytes > h->longest) {
+        h->longest = bytes;
+        h->at = at;
+    }
+}
+
+bool model_place(struct model *m, size_t first, size_t file, uint64_t data_bytes,
+                 struct holes *holes, struct err *e)
+{
+    const struct model_file *f = &m->files[file];
     size_t n = m->n_tensors - first;
     struct tensor **order = mem_resize(NULL, n * sizeof *order, e);
     if (!order)
         return false;
     for (size_t i = 0; i < n; i++)
         order[i] = &m->tensors[first + i];
-    qsort(order, n, sizeof *order, by_offset);
-    const struct model_file *f = &m->files[file];
+    if (n)
+        qsort(order, n, sizeof *order, by_offset);
     uint64_t end = 0;
     bool ok = true;
-    *holes = *longest_hole = 0;
+    *holes = (struct holes){ 0 };
     for (size_t i = 0; ok && i < n; i++) {
         struct tensor *t = order[i];
-        unsigned long long at = f->data_offset + t->offset;
-        if (t->offset > data_bytes || t->bytes > data_bytes - t->offset) {
-            ok = err_set(e, ERR_INPUT,
-                         "%s:0x%llx: tensor '" STR_FMT "' ends %llu bytes past the end of the file",
-                         f->path, at, STR_ARG(t->name),
-                         (unsigned long long)(t->offset > data_bytes
-                                                  ? t->offset - data_bytes + t->bytes
-                                                  : t->bytes - (data_bytes - t->offset)));
-            err_hint(e, "the file was cut short or is not complete yet; fetch it again");
-        } else if (t->offset < end) {
-            ok = err_set(e, ERR_INPUT, "%s:0x%llx: tensors '" STR_FMT "' and '" STR_FMT "' overlap",
-                         f->path, at, STR_ARG(order[i - 1]->name), STR_ARG(t->name));
-        } else {
-            uint64_t hole = t->offset - end;
-            *holes += hole;
-            if (hole > *longest_hole)
-                *longest_hole = hole;
-            end = t->offset + t->bytes;
-            t->file = (uint32_t)file;
-            t->offset += f->data_offset;
-        }
+        ok = check_place(f, t, i ? order[i - 1] : t, data_bytes, end, e);
+        if (!ok)
+            break;
+        add_hole(holes, t->offset - end, f->data_offset + end);
+        end = t->offset + t->bytes;
+        t->file = (uint32_t)file;
+        t->offset += f->data_offset;
     }
     mem_free(order);
-    uint64_t tail = ok ? data_bytes - end : 0;
-    *holes += tail;
-    if (tail > *longest_hole)
-        *longest_hole = tail;
+    if (ok)
+        add_hole(holes, data_bytes - end, f->data_offset + end);
     return ok;
 }
 
@@ -161,14 +181,12 @@ bool model_finding(struct model *m, struct err *e, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(line, sizeof line, fmt, ap);
     va_end(ap);
-    char **more = arena_new(&m->arena, char *, m->n_findings + 1, e);
-    struct str copy = more ? arena_str(&m->arena, str_of(line), e) : (struct str){ 0 };
-    if (!copy.at)
+    char *copy = arena_printf(&m->arena, e, "%s", line);
+    char **all = copy ? arena_append(&m->arena, m->findings, sizeof *all, m->n_findings, e) : NULL;
+    if (!all)
         return false;
-    if (m->n_findings)
-        memcpy(more, m->findings, m->n_findings * sizeof *more);
-    more[m->n_findings++] = (char *)(uintptr_t)copy.at;
-    m->findings = more;
+    m->findings = all;
+    all[m->n_findings++] = copy;
     return true;
 }
 

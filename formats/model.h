@@ -77,10 +77,14 @@ bool model_reserve(struct model *m, uint64_t n, struct err *e) MUST_CHECK;
 /* Makes by_name of all tensors; ERR_INPUT when two share a name. */
 bool model_index(struct model *m, struct err *e) MUST_CHECK;
 /* Tensors from `first` on are in m->files[file], whose data region is data_bytes long: they
- * must lie inside it (t->offset is still relative to its start) and not overlap.  *holes:
- * bytes between and behind them.  Then offsets become those in the file. */
-bool model_place(struct model *m, size_t first, size_t file, uint64_t data_bytes, uint64_t *holes,
-                 uint64_t *longest_hole, struct err *e) MUST_CHECK;
+ * must lie inside it (t->offset is still relative to its start) and not overlap.  Then offsets
+ * become those in the file. */
+struct holes { /* what lies between and behind the tensors */
+    uint64_t bytes;
+    uint64_t longest, at; /* the longest run, and where in the file it begins */
+};
+bool model_place(struct model *m, size_t first, size_t file, uint64_t data_bytes,
+                 struct holes *holes, struct err *e) MUST_CHECK;
 
 /* ---- for writers ------------------------------------------------------------ */
 

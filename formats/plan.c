@@ -16,14 +16,12 @@ bool plan_note(struct plan *p, struct err *e, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(line, sizeof line, fmt, ap);
     va_end(ap);
-    char **more = arena_new(&p->out.arena, char *, p->n_notes + 1, e);
-    char *copy = more ? arena_printf(&p->out.arena, e, "%s", line) : NULL;
-    if (!copy)
+    char *copy = arena_printf(&p->out.arena, e, "%s", line);
+    char **all = copy ? arena_append(&p->out.arena, p->notes, sizeof *all, p->n_notes, e) : NULL;
+    if (!all)
         return false;
-    if (p->n_notes)
-        memcpy(more, p->notes, p->n_notes * sizeof *more);
-    more[p->n_notes++] = copy;
-    p->notes = more;
+    p->notes = all;
+    all[p->n_notes++] = copy;
     return true;
 }
 
@@ -100,13 +98,11 @@ bool plan_narrowest(struct plan *p, struct recipe r, enum dtype *best, struct er
 bool plan_extra(struct plan *p, struct str name, struct span bytes, const char *copy_of,
                 uint64_t size, struct err *e)
 {
-    struct extra *more = arena_new(&p->out.arena, struct extra, p->n_extras + 1, e);
-    if (!more)
+    struct extra *all = arena_append(&p->out.arena, p->extras, sizeof *all, p->n_extras, e);
+    if (!all)
         return false;
-    if (p->n_extras)
-        memcpy(more, p->extras, p->n_extras * sizeof *more);
-    more[p->n_extras++] = (struct extra){ name, bytes, copy_of, size, NULL };
-    p->extras = more;
+    p->extras = all;
+    all[p->n_extras++] = (struct extra){ name, bytes, copy_of, size, NULL };
     return true;
 }
 

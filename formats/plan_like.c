@@ -52,10 +52,12 @@ static bool make_tensors(struct plan *made, const struct model *src, enum form f
         ok = family_write(&v, s, &opt, made, e);
     if (ok && !s)
         v.extra = NULL, v.n_extra = 0;
-    for (size_t i = 0; ok && i < (s ? v.n_extra : src->n_tensors); i++) {
+    size_t n = s ? v.n_extra : src->n_tensors;
+    ok = ok && plan_reserve(made, n, e);
+    for (size_t i = 0; ok && i < n; i++) {
         const struct tensor *t = s ? v.extra[i] : &src->tensors[i];
         struct recipe r;
-        ok = plan_reserve(made, 1, e) && plan_whole(made, t, t->dtype, &r, e) &&
+        ok = plan_whole(made, t, t->dtype, &r, e) &&
              plan_add(made, t->name, t->dtype, t->ndim, t->dim, r, e);
     }
     family_close(&v);

@@ -36,16 +36,13 @@ static bool recognise(const struct model_file *f, const struct format **format, 
 bool format_open_file(struct model *m, const char *path, struct err *e)
 {
     const struct format *format = NULL;
-    struct model_file *more = arena_new(&m->arena, struct model_file, m->n_files + 1, e);
-    if (!more)
+    struct model_file *all = arena_append(&m->arena, m->files, sizeof *all, m->n_files, e);
+    if (!all)
         return false;
-    if (m->n_files)
-        memcpy(more, m->files, m->n_files * sizeof *more);
-    m->files = more;
-    struct model_file *f = &more[m->n_files];
-    f->path = path;
+    m->files = all;
+    struct model_file *f = &all[m->n_files];
     const char *slash = strrchr(path, '/');
-    f->name = str_of(slash ? slash + 1 : path);
+    *f = (struct model_file){ .path = path, .name = str_of(slash ? slash + 1 : path) };
     if (!file_open(&f->file, path, e))
         return false;
     m->n_files++;

@@ -205,14 +205,33 @@ static void read_metadata(struct json *j, struct metadata *to, struct arena *a,
     }
 }
 
-static uint64_t count_members(struct json *j)
+static uint64_t count_members(struct json *j, uint64_t most)
 {
     uint64_t n = 0;
     struct str key;
-    for (json_object(j); json_key(j, &key); n++)
+    for (json_object(j); json_key(j, &key); n++) {
+        if (n == most)
+            json_fail(j, "more than %llu entries", (unsigned long long)most);
         json_skip(j);
-    json_end(j);
+    }
     return n;
+}
+
+/* Checks the whole header; how many tensors and metadata entries it has. */
+static bool count_all(struct json *j, uint64_t *n_tensors, uint64_t *n_metadata)
+{
+    struct str key;
+    *n_tensors = *n_metadata = 0;
+    json_object(j);
+    while (json_key(j, &key)) {
+        bool metadata = str_is(key, "__metadata__");
+        *n_tensors += !metadata;
+        if (metadata && json_peek(j) == JSON_OBJECT)
+            *n_metadata = count_members(j, META_MOST);
+        else
+            json_skip(j);
+    }
+    return json_end(j);
 }
 
 static bool report(struct model *m, const struct model_file *f, const struct oddities *odd,
@@ -235,49 +254,56 @@ static bool report(struct model *m, const struct model_file *f, const struct odd
                           name));
 }
 
-bool safetensors_header(struct model *m, size_t file, struct span header, struct err *e)
+static bool read_entries(struct model *m, size_t file, struct str text, struct oddities *odd,
+                         struct err *e)
 {
     struct model_file *f = &m->files[file];
-    struct json scan, j;
-    struct arena scratch = { 0 };
-    size_t first = m->n_tensors;
-    struct oddities odd = { 0 };
-    f->header = header;
-    f->data_offset = 8 + (uint64_t)header.len;
-
-    struct str text = { (const char *)header.at, header.len };
-    json_open(&scan, f->path, 8, text, &scratch, e); /* checks all, counts the tensors */
-    uint64_t n = count_members(&scan);
-    json_close(&scan);
-    arena_free(&scratch);
-    if (e->code || !model_reserve(m, n, e))
-        return false;
-
-    json_open(&j, f->path, 8, text, &m->arena, e);
     struct str key;
+    struct json j;
+    json_open(&j, f->path, 8, text, &m->arena, e);
     json_object(&j);
     while (json_key(&j, &key)) {
         if (str_is(key, "__metadata__")) {
-            read_metadata(&j, &f->metadata, &m->arena, &odd);
+            read_metadata(&j, &f->metadata, &m->arena, odd);
         } else if (m->n_tensors < m->room_tensors) {
             struct tensor *t = &m->tensors[m->n_tensors++];
             *t = (struct tensor){ .name = key, .file = (uint32_t)file };
-            read_entry(&j, t, &m->arena, &odd);
+            read_entry(&j, t, &m->arena, odd);
         }
     }
     bool ok = json_end(&j);
     json_close(&j);
-    uint64_t holes, longest;
-    if (!ok || !model_place(m, first, file, f->size - f->data_offset, &holes, &longest, e))
-        return false;
-    if (holes) {
-        err_set(e, ERR_INPUT, "%s: %llu bytes of the file belong to no tensor", f->path,
-                (unsigned long long)holes);
-        return err_hint(e,
-                        "safetensors files are tiled exactly by their tensors; this one was cut, "
-                        "padded or edited");
+    return ok;
+}
+
+bool safetensors_header(struct model *m, size_t file, struct span header, struct err *e)
+{
+    struct model_file *f = &m->files[file];
+    struct str text = { (const char *)header.at, header.len };
+    struct arena scratch = { 0 };
+    struct json scan;
+    struct holes holes;
+    struct oddities odd = { 0 };
+    size_t first = m->n_tensors;
+    uint64_t n_tensors, n_metadata;
+    f->header = header;
+    f->data_offset = 8 + (uint64_t)header.len;
+
+    json_open(&scan, f->path, 8, text, &scratch, e);
+    bool ok = count_all(&scan, &n_tensors, &n_metadata);
+    json_close(&scan);
+    arena_free(&scratch);
+    ok = ok && model_reserve(m, n_tensors, e) &&
+         meta_reserve(&f->metadata, n_metadata, &m->arena, e) &&
+         read_entries(m, file, text, &odd, e) &&
+         model_place(m, first, file, f->size - f->data_offset, &holes, e);
+    if (ok && holes.bytes) {
+        ok = err_set(e, ERR_INPUT, "%s:0x%llx: %llu bytes of the file belong to no tensor", f->path,
+                     (unsigned long long)holes.at, (unsigned long long)holes.bytes);
+        err_hint(e, "safetensors files are tiled exactly by their tensors; this one was cut, "
+                    "padded or edited");
     }
-    return report(m, f, &odd, e);
+    return ok && report(m, f, &odd, e);
 }
 
 static bool parse(struct model *m, size_t file, struct err *e)

@@ -49,15 +49,10 @@ static void read_weight_map(struct json *j, struct index *x, struct arena *a)
         }
         size_t old, place = names_find(&x->shards, shard);
         if (place == NAMES_NONE) {
-            if ((x->n_shards & (x->n_shards - 1)) == 0) { /* full: a power of two, or none */
-                size_t room = x->n_shards ? 2 * x->n_shards : 1;
-                struct str *more = arena_new(a, struct str, room, j->err);
-                if (!more)
-                    return;
-                if (x->n_shards)
-                    memcpy(more, x->shard, x->n_shards * sizeof *more);
-                x->shard = more;
-            }
+            struct str *all = arena_append(a, x->shard, sizeof *all, x->n_shards, j->err);
+            if (!all)
+                return;
+            x->shard = all;
             place = x->n_shards++;
             x->shard[place] = shard;
             if (!names_add(&x->shards, shard, place, &old, j->err))
@@ -75,6 +70,9 @@ static bool read_index(struct index *x, const struct sidecar *file, struct arena
     struct str key;
     bool map = false;
     if (!file_slurp(file->path, MAX_INDEX, a, &text, e))
+        return false;
+    uint64_t seed = names_seed(0, text.at, text.len);
+    if (!names_reserve(&x->shards, 0, seed, e) || !names_reserve(&x->tensors, 0, seed, e))
         return false;
     json_open(&j, file->path, 0, (struct str){ (const char *)text.at, text.len }, a, e);
     json_object(&j);

@@ -203,13 +203,11 @@ static bool sub_folder(struct output *o, struct str name, struct err *e)
 
 bool output_add(struct output *o, struct str name, uint64_t size, size_t *file, struct err *e)
 {
-    struct out_file *more = arena_new(&o->arena, struct out_file, o->n_files + 1, e);
-    if (!more)
+    struct out_file *all = arena_append(&o->arena, o->files, sizeof *all, o->n_files, e);
+    if (!all)
         return false;
-    if (o->n_files)
-        memcpy(more, o->files, o->n_files * sizeof *more);
-    o->files = more;
-    struct out_file *f = &more[o->n_files];
+    o->files = all;
+    struct out_file *f = &all[o->n_files];
     *file = o->n_files;
     *f = (struct out_file){ .size = size };
     if (o->stream) {
