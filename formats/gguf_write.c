@@ -54,9 +54,9 @@ static bool holdable(const struct tensor *t, struct err *e)
     if (n > MAX_DIMS)
         return err_set(e, ERR_UNSUPPORTED, "tensor '" STR_FMT "' has %u dimensions, GGUF holds %d",
                        STR_ARG(t->name), t->ndim, MAX_DIMS);
-    if (t->name.len > MAX_NAME)
+    if (t->name.len < 1 || t->name.len > MAX_NAME)
         return err_set(e, ERR_UNSUPPORTED,
-                       "tensor '" STR_FMT "' has a name of %zu bytes, GGUF readers take %d",
+                       "tensor '" STR_FMT "' has a name of %zu bytes, GGUF readers take 1 to %d",
                        STR_ARG(t->name), t->name.len, MAX_NAME);
     if (gguf_type_id(t->dtype) < 0) {
         err_set(e, ERR_UNSUPPORTED, "tensor '" STR_FMT "' is %s, which GGUF cannot hold",
