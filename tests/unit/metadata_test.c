@@ -109,6 +109,8 @@ static void test_added(void **state)
     assert_false(meta_get_u64(&m, "bool", &u) || meta_get_double(&m, "bool", &d));
     assert_true(meta_get_str(&m, "str", &s) && str_eq(s, STR("gpt\0oss")));
     assert_true(meta_get_str(&m, "empty", &s) && s.len == 0);
+    assert_true(meta_str(&m.all[5], &s) && str_eq(s, STR("gpt\0oss")));
+    assert_false(meta_str(&m.all[0], &s));
     assert_int_equal(m.all[5].bytes.len, 8 + 7);
     assert_memory_equal(m.all[5].bytes.at, "\7\0\0\0\0\0\0\0gpt\0oss", 15);
     assert_memory_equal(m.all[2].bytes.at, "\373\377\377\377", 4);
