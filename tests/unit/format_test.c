@@ -9,7 +9,7 @@
 #include "formats/base/fault.h"
 #include "formats/base/text.h"
 #include "tests/support/fixture.h"
-#include "tests/support/tiny.h"
+#include "tests/support/plain.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,7 +40,7 @@ static void assert_same_tensor(const struct model *m, const struct model *out, s
     uint8_t *bytes = malloc(got->bytes + 1);
     assert_true(model_read(m, got, 0, bytes, got->bytes, &e));
     for (uint64_t at = 0; at < got->bytes; at++)
-        assert_int_equal(bytes[at], tiny_byte(i, at));
+        assert_int_equal(bytes[at], plain_byte(i, at));
     free(bytes);
 }
 
@@ -58,19 +58,19 @@ static void assert_same_keys(const struct metadata *got, const struct metadata *
 }
 
 /* Lays out, writes, opens and compares.  False where the format cannot hold such tensors. */
-static bool comes_back(const struct format *f, const struct tiny_tensor *t, size_t n,
+static bool comes_back(const struct format *f, const struct plain_tensor *t, size_t n,
                        const struct metadata *keys)
 {
     struct model out, m;
     struct err e = { 0 };
     struct memory_file file;
     static const struct metadata none;
-    if (!tiny_lay_out(&out, f, t, n, keys, 0, &e)) {
+    if (!plain_lay_out(&out, f, t, n, keys, 0, &e)) {
         assert_int_equal(e.code, ERR_UNSUPPORTED);
         model_close(&out);
         return false;
     }
-    struct str bytes = tiny_file(&out, 0);
+    struct str bytes = plain_file(&out, 0);
     memory_file_open(&file);
     memory_file_fill(&file, bytes);
     if (!model_open(&m, file.path, &e))
@@ -96,7 +96,7 @@ static void every_type_comes_back(void **state)
         int held = 0;
         for (enum dtype d = DTYPE_NONE + 1; d < DTYPE_COUNT; d++) {
             uint64_t block = dtype_info[d].block_elems;
-            struct tiny_tensor t[] = {
+            struct plain_tensor t[] = {
                 { "a", d, 1, { 4 * block } },
                 { "b.weight", d, 2, { 3, 4 * block } },
                 { "c", d, 3, { 2, 1, 8 * block } },
@@ -113,11 +113,11 @@ static void every_number_of_tensors_comes_back(void **state)
 {
     (void)state;
     enum { MOST = 3000 };
-    static struct tiny_tensor t[MOST];
+    static struct plain_tensor t[MOST];
     static char name[MOST][24];
     for (size_t i = 0; i < MOST; i++) {
         snprintf(name[i], sizeof name[i], "blk.%zu.attn_q.weight", i);
-        t[i] = (struct tiny_tensor){ name[i], i % 2 ? DTYPE_F32 : DTYPE_BF16, 2, { 1, i % 5 + 1 } };
+        t[i] = (struct plain_tensor){ name[i], i % 2 ? DTYPE_F32 : DTYPE_BF16, 2, { 1, i % 5 + 1 } };
     }
     for (int i = 0; formats[i]; i++)
         for (size_t n = 0; n <= MOST; n += n < 5 ? 1 : 599)
@@ -131,7 +131,7 @@ static void odd_tensors_come_back_or_are_refused(void **state)
     char longest[300];
     memset(longest, 'x', sizeof longest);
     longest[sizeof longest - 1] = 0;
-    const struct tiny_tensor odd[] = {
+    const struct plain_tensor odd[] = {
         { "scalar", DTYPE_F32, 0, { 0 } },
         { "one", DTYPE_F32, 1, { 1 } },
         { "empty", DTYPE_F32, 1, { 0 } },
@@ -154,7 +154,7 @@ static void odd_tensors_come_back_or_are_refused(void **state)
 static void keys_come_back(void **state)
 {
     (void)state;
-    const struct tiny_tensor t = { "a", DTYPE_F32, 1, { 2 } };
+    const struct plain_tensor t = { "a", DTYPE_F32, 1, { 2 } };
     for (int i = 0; formats[i]; i++) {
         struct metadata keys = { 0 };
         struct arena a = { 0 };
@@ -174,7 +174,7 @@ static void keys_come_back(void **state)
 static void sets_hold_every_tensor_once(void **state)
 {
     (void)state;
-    static const struct tiny_tensor t[] = {
+    static const struct plain_tensor t[] = {
         { "a", DTYPE_F32, 1, { 100 } }, { "b", DTYPE_F32, 1, { 30 } },
         { "c", DTYPE_F32, 1, { 30 } },  { "d", DTYPE_F32, 1, { 300 } },
         { "e", DTYPE_BF16, 1, { 10 } },
@@ -183,7 +183,7 @@ static void sets_hold_every_tensor_once(void **state)
         struct model out;
         struct err e = { 0 };
         uint64_t in_file[8] = { 0 };
-        assert_true(tiny_lay_out(&out, formats[i], t, 5, NULL, 400, &e));
+        assert_true(plain_lay_out(&out, formats[i], t, 5, NULL, 400, &e));
         assert_int_equal(out.n_files, 4);
         for (size_t k = 0; k < out.n_tensors; k++)
             in_file[out.tensors[k].file] += out.tensors[k].bytes;
@@ -202,7 +202,7 @@ static void sets_hold_every_tensor_once(void **state)
 static void files_belong_to_one_format(void **state)
 {
     (void)state;
-    static const struct tiny_tensor t = { "a", DTYPE_F32, 1, { 2 } };
+    static const struct plain_tensor t = { "a", DTYPE_F32, 1, { 2 } };
     static const char *const strangers[] = {
         "",
         "\n",
@@ -219,8 +219,8 @@ static void files_belong_to_one_format(void **state)
     for (int i = 0; formats[i]; i++) {
         struct model out;
         struct err e = { 0 };
-        assert_true(tiny_lay_out(&out, formats[i], &t, 1, NULL, 0, &e));
-        struct str bytes = tiny_file(&out, 0);
+        assert_true(plain_lay_out(&out, formats[i], &t, 1, NULL, 0, &e));
+        struct str bytes = plain_file(&out, 0);
         struct span head = { (const uint8_t *)bytes.at, bytes.len < 64 ? bytes.len : 64 };
         for (int k = 0; formats[k]; k++)
             assert_int_equal(formats[k]->probe(head, bytes.len), k == i);
@@ -241,7 +241,7 @@ static void files_belong_to_one_format(void **state)
 /* A file of every kind of record, at most 400 bytes. */
 static struct str minimal(const struct format *f)
 {
-    static const struct tiny_tensor t[] = {
+    static const struct plain_tensor t[] = {
         { "a", DTYPE_F32, 2, { 1, 2 } },
         { "b", DTYPE_F16, 1, { 3 } },
     };
@@ -250,8 +250,8 @@ static struct str minimal(const struct format *f)
     struct err e = { 0 };
     struct model out;
     assert_true(meta_add_str(&keys, "key", STR("value"), &a, &e));
-    assert_true(tiny_lay_out(&out, f, t, 2, &keys, 0, &e));
-    struct str bytes = tiny_file(&out, 0);
+    assert_true(plain_lay_out(&out, f, t, 2, &keys, 0, &e));
+    struct str bytes = plain_file(&out, 0);
     assert_true(bytes.len <= 400);
     model_close(&out);
     arena_free(&a);

@@ -1,5 +1,5 @@
-/* tiny.c - small models made in memory, and files in memory that have a path. */
-#include "tests/support/tiny.h"
+/* plain.c - small models made in memory, and files in memory that have a path. */
+#include "tests/support/plain.h"
 
 #include "tests/support/fixture.h"
 
@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-static bool add_tensor(struct model *out, const struct tiny_tensor *from, struct err *e)
+static bool add_tensor(struct model *out, const struct plain_tensor *from, struct err *e)
 {
     uint64_t elems, *dim = arena_new(&out->arena, uint64_t, from->ndim, e);
     if (!dim)
@@ -21,7 +21,7 @@ static bool add_tensor(struct model *out, const struct tiny_tensor *from, struct
     return tensor_size(t, &elems, &t->bytes) || err_set(e, ERR_UNSUPPORTED, "broken blocks");
 }
 
-bool tiny_lay_out(struct model *out, const struct format *f, const struct tiny_tensor *t, size_t n,
+bool plain_lay_out(struct model *out, const struct format *f, const struct plain_tensor *t, size_t n,
                   const struct metadata *keys, uint64_t shard_bytes, struct err *e)
 {
     struct layout_options opt = { shard_bytes, STR("tiny") };
@@ -40,9 +40,9 @@ bool tiny_lay_out(struct model *out, const struct format *f, const struct tiny_t
     return f->layout(out, &opt, e);
 }
 
-uint8_t tiny_byte(size_t i, uint64_t at) { return (uint8_t)(i * 131 + at * 7 + (at >> 8) + 1); }
+uint8_t plain_byte(size_t i, uint64_t at) { return (uint8_t)(i * 131 + at * 7 + (at >> 8) + 1); }
 
-struct str tiny_file(const struct model *out, size_t file)
+struct str plain_file(const struct model *out, size_t file)
 {
     const struct model_file *f = &out->files[file];
     uint8_t *p = calloc(1, f->size + !f->size);
@@ -51,7 +51,7 @@ struct str tiny_file(const struct model *out, size_t file)
     memcpy(p, f->header.at, f->header.len);
     for (size_t i = 0; i < out->n_tensors; i++)
         for (uint64_t at = 0; out->tensors[i].file == file && at < out->tensors[i].bytes; at++)
-            p[out->tensors[i].offset + at] = tiny_byte(i, at);
+            p[out->tensors[i].offset + at] = plain_byte(i, at);
     return (struct str){ (const char *)p, f->size };
 }
 

@@ -1,10 +1,10 @@
-/* tiny.h - small models made in memory, and files in memory that have a path. */
-#ifndef TESTS_TINY_H
-#define TESTS_TINY_H
+/* plain.h - small models made in memory, and files in memory that have a path. */
+#ifndef TESTS_PLAIN_H
+#define TESTS_PLAIN_H
 
 #include "formats/format.h"
 
-struct tiny_tensor {
+struct plain_tensor {
     const char *name;
     enum dtype dtype;
     uint32_t ndim;
@@ -13,12 +13,12 @@ struct tiny_tensor {
 
 /* Lays out the n tensors and the metadata in `out` (may be NULL) in format f; model_close frees
  * it.  shard_bytes as in layout_options. */
-bool tiny_lay_out(struct model *out, const struct format *f, const struct tiny_tensor *t, size_t n,
+bool plain_lay_out(struct model *out, const struct format *f, const struct plain_tensor *t, size_t n,
                   const struct metadata *keys, uint64_t shard_bytes, struct err *e);
 /* Byte `at` of tensor number i. */
-uint8_t tiny_byte(size_t i, uint64_t at);
+uint8_t plain_byte(size_t i, uint64_t at);
 /* A laid-out file, headers and tensor bytes; fixture_free frees it. */
-struct str tiny_file(const struct model *out, size_t file);
+struct str plain_file(const struct model *out, size_t file);
 
 /* A file that lives in memory and can be opened by its path. */
 struct memory_file {
