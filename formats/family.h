@@ -36,6 +36,7 @@ struct family_row {
     bool optional;   /* may be missing: tied output */
     uint8_t dims[3]; /* symbols of the family: sizes that must agree everywhere */
     struct cell in[FAMILY_FORMS];
+    const char *part; /* what it is called beside its HF name, where HF joins it with others */
 };
 
 struct replacement {
@@ -67,8 +68,9 @@ struct family {
     const char *const *symbols; /* names of the dims, for messages, by number; 0 is none */
     uint8_t walk_column;        /* outputs are walked in the order of this form's sorted names */
 
-    /* Rows of part `part` of `parts` that CONCAT joined into a tensor of `rows` rows. */
-    uint64_t (*part_rows)(const struct family_view *v, size_t row, uint32_t layer, unsigned part,
+    /* Rows of part `part` of `parts` that CONCAT joined into a tensor of `rows` rows; 0 where
+     * they cannot be told. */
+    uint64_t (*part_rows)(const struct family_view *v, uint32_t layer, unsigned part,
                           unsigned parts, uint64_t rows);
     /* Fills v->dims from config.json or GGUF keys (0 = not said). */
     bool (*read_config)(struct family_view *v, const char *config_path, struct err *e);
@@ -110,15 +112,18 @@ bool family_open(struct family_view *v, const struct model *m, const char *confi
                  struct err *e) MUST_CHECK;
 void family_close(struct family_view *v); /* may be called twice */
 
-/* The spelling of that form (the first listed), or NULL. */
+/* The spelling that is written for that form (the first listed), or NULL. */
 const struct spelling *family_spelling(const struct family *f, enum form form);
+
+/* The spelling that finds most of its tensors in m, and how many; NULL if none finds any. */
+const struct spelling *family_match(const struct family *f, const struct model *m, size_t *found);
 
 /* Appends the tensors of `to` to the plan, in walk order. */
 bool family_write(const struct family_view *v, const struct spelling *to,
                   const struct plan_options *opt, struct plan *p, struct err *e) MUST_CHECK;
 
 /* Atom i alone as an output of dtype `as` (DTYPE_NONE: as stored, MXFP4 whole), for
- * comparing two models of different forms.  name: the canonical (HF) one. */
+ * comparing two models of different forms.  Its name is that of family_atom_name. */
 bool family_atom(const struct family_view *v, size_t i, enum dtype as, struct plan *p,
                  struct err *e) MUST_CHECK;
 
@@ -128,12 +133,15 @@ enum { FAMILY_NAME = 256 };
 /* "blk.{}.x" and a suffix, for a layer; returns out. */
 struct str family_name(char out[FAMILY_NAME], const char *pattern, uint32_t layer,
                        const char *suffix);
+/* The HF name of an atom; "NAME (gate)" where HF joins it with others. */
+struct str family_atom_name(char out[FAMILY_NAME], const struct family *f, const struct atom *a);
 /* Where this spelling keeps row `row`. */
 struct cell family_cell(const struct family *f, const struct spelling *s, size_t row);
 bool family_per_layer(const struct family_row *r);
-/* general.architecture, or model_type of config.json; empty where neither is there. */
-bool family_architecture(const struct model *m, const char *config, struct arena *a,
-                         struct str *arch, struct err *e) MUST_CHECK;
+/* The text of --config (may be NULL), or of config.json beside the weights, and its path.
+ * Absent: at == NULL. */
+bool family_config(const struct model *m, const char *config, struct arena *a, const char **path,
+                   struct str *text, struct err *e) MUST_CHECK;
 
 extern const struct family family_gpt_oss;
 extern const struct family *const families[]; /* NULL-terminated */

@@ -6,6 +6,7 @@
 /* ---- types --------------------------------------------------------------------------- */
 
 static bool is_mxfp4(enum dtype t) { return t >= DTYPE_MXFP4 && t <= DTYPE_MXFP4_SCALES; }
+static bool is_float(enum dtype t) { return dtype_info[t].is_float; }
 
 /* In GGUF, llama.cpp loads these as F32 only. */
 static bool always_f32(enum atom_kind k)
@@ -13,190 +14,218 @@ static bool always_f32(enum atom_kind k)
     return k == ATOM_VECTOR || k == ATOM_EXPERT_VECTOR || k == ATOM_ROUTER;
 }
 
-/* The type an atom gets; MXFP4_BLOCKS for a pair. */
-static enum dtype output_type(const struct atom *a, const struct family_row *r,
-                              const struct spelling *to, enum dtype type)
+/* What all n atoms are: their type, F32 where floats differ, DTYPE_NONE where nothing is common. */
+static enum dtype common_type(const struct atom *const *a, size_t n)
 {
-    bool gguf = to->form == FORM_GGUF;
-    if (gguf && always_f32(r->kind) && dtype_info[a->dtype].is_float)
-        return DTYPE_F32;
-    if (is_mxfp4(a->dtype))
-        return type != DTYPE_NONE ? type : to->blocks ? DTYPE_MXFP4_BLOCKS : DTYPE_MXFP4;
-    return type != DTYPE_NONE && dtype_info[a->dtype].is_float ? type : a->dtype;
+    enum dtype t = a[0]->dtype;
+    for (size_t i = 1; i < n; i++) {
+        enum dtype other = a[i]->dtype;
+        if (other != t && !(is_mxfp4(t) && is_mxfp4(other)))
+            t = is_float(t) && is_float(other) ? DTYPE_F32 : DTYPE_NONE;
+    }
+    return t;
 }
 
-/* ---- pieces ---------------------------------------------------------------------------- */
+/* The type that atoms of type `is` get; MXFP4_BLOCKS for a pair.  wanted: --type, or none. */
+static enum dtype output_type(enum dtype is, enum atom_kind kind, const struct spelling *to,
+                              enum dtype wanted)
+{
+    if (to->form == FORM_GGUF && always_f32(kind) && is_float(is))
+        return DTYPE_F32;
+    if (wanted != DTYPE_NONE)
+        return wanted;
+    if (is_mxfp4(is))
+        return to->blocks ? DTYPE_MXFP4_BLOCKS : DTYPE_MXFP4;
+    return is;
+}
 
+/* ---- recipes --------------------------------------------------------------------------- */
+
+/* Atoms that become one tensor, and how. */
+struct group {
+    const struct atom *const *atoms;
+    size_t n;
+    enum join join;
+    bool transposed; /* stored [groups, cols, rows] */
+    uint64_t rows;   /* of all atoms together */
+};
+
+/* What is read of an atom to make type `to`: one tensor, or both of a pair where both are needed.
+ */
 static bool make_piece(const struct atom *a, enum dtype to, struct piece *p, struct err *e)
 {
-    enum dtype with = a->src[1] ? DTYPE_MXFP4_SCALES : DTYPE_NONE;
-    *p = (struct piece){ .src = { a->src[0], a->src[1] },
+    bool pair = a->src[1] != NULL, scales = pair && to == DTYPE_MXFP4_SCALES;
+    bool both = pair && !scales && to != DTYPE_MXFP4_BLOCKS;
+    enum dtype from = scales ? DTYPE_MXFP4_SCALES : a->dtype;
+    *p = (struct piece){ .src = { a->src[scales ? 1 : 0], both ? a->src[1] : NULL },
+                         .recode = recode_find(from, both ? DTYPE_MXFP4_SCALES : DTYPE_NONE, to),
                          .src_rows = a->src_rows,
                          .src_first = a->src_first,
                          .src_step = a->src_step,
                          .src_transposed = a->transposed,
                          .rows = a->rows,
                          .dst_step = 1 };
-    /* blocks come from blocks, scales from scales: nothing of the other is needed */
-    if (with && to == DTYPE_MXFP4_BLOCKS) {
-        with = DTYPE_NONE;
-        p->src[1] = NULL;
-    }
-    enum dtype from = a->dtype;
-    if (with && to == DTYPE_MXFP4_SCALES) {
-        from = DTYPE_MXFP4_SCALES;
-        with = DTYPE_NONE;
-        p->src[0] = a->src[1];
-        p->src[1] = NULL;
-    }
-    p->recode = recode_find(from, with, to);
     if (p->recode)
         return true;
     err_set(e, ERR_UNSUPPORTED, "tensor '" STR_FMT "' cannot be turned from %s into %s",
             STR_ARG(a->src[0]->name), dtype_info[from].name, dtype_info[to].name);
-    return err_hint(e, "only f32, f16, bf16 and mxfp4 can be recoded; convert from the original "
-                       "weights instead");
+    return err_hint(e, "f32, f16, bf16 and mxfp4 can be recoded, q8_0 only to f32; or convert "
+                       "from the original weights");
 }
 
-/* All n atoms are exactly what one source tensor holds, joined and stored the same way. */
-static bool same_tensor(const struct atom *const *a, size_t n, enum join join, bool transposed)
+/* The atoms are exactly what one source tensor holds, joined and stored the same way. */
+static bool same_tensor(const struct group *g)
 {
-    uint64_t at = 0;
-    if (a[0]->transposed != transposed)
-        return false;
-    for (size_t i = 0; i < n; i++) {
-        bool placed = join == INTERLEAVE ? a[i]->src_first == i && a[i]->src_step == n
-                                         : a[i]->src_first == at && a[i]->src_step == 1;
-        if (a[i]->src[0] != a[0]->src[0] || !placed)
+    const struct atom *a = g->atoms[0];
+    uint64_t before = 0;
+    for (size_t i = 0; i < g->n; i++) {
+        const struct atom *x = g->atoms[i];
+        bool placed = g->join == INTERLEAVE ? x->src_first == i && x->src_step == g->n
+                                            : x->src_first == before && x->src_step == 1;
+        if (x->src[0] != a->src[0] || !placed)
             return false;
-        at += a[i]->rows;
+        before += x->rows; /* parts of one tensor: no overflow */
     }
-    return at == a[0]->src_rows;
+    return a->transposed == g->transposed && before == a->src_rows;
 }
 
-/* A recipe that takes the source tensor through in its own order. */
+/* The source tensor as it stands, cut anywhere at block borders. */
 static bool straight(struct plan *p, const struct atom *a, enum dtype to, struct recipe *out,
                      struct err *e)
 {
     struct piece *piece = arena_new(&p->out.arena, struct piece, 1, e);
     if (!piece || !make_piece(a, to, piece, e))
         return false;
-    const struct recode *k = piece->recode;
-    uint64_t x = dtype_info[k->from].block_elems, y = dtype_info[to].block_elems;
-    uint64_t cols = x > y ? x : y, rows = a->groups * a->src_rows * a->cols / cols;
-    *piece = (struct piece){ { piece->src[0], piece->src[1] }, k, rows, 0, 1, false, rows, 0, 1 };
+    uint64_t x = dtype_info[piece->recode->from].block_elems, y = dtype_info[to].block_elems;
+    uint64_t cols = x > y ? x : y, rows = a->groups * a->src_rows * a->cols / cols; /* it is read */
+    piece->src_rows = piece->rows = rows;
+    piece->src_first = 0;
+    piece->src_step = 1;
+    piece->src_transposed = false;
     *out = (struct recipe){ 1, rows, cols, to, false, piece, 1 };
     return true;
 }
 
-static bool joined(struct plan *p, const struct atom *const *a, size_t n, enum join join,
-                   bool transposed, enum dtype to, struct recipe *out, struct err *e)
+/* Rows of every atom to their places. */
+static bool joined(struct plan *p, const struct group *g, enum dtype to, struct recipe *out,
+                   struct err *e)
 {
-    struct piece *piece = arena_new(&p->out.arena, struct piece, n, e);
-    uint64_t rows = 0;
+    struct piece *piece = arena_new(&p->out.arena, struct piece, g->n, e);
+    const struct atom *first = g->atoms[0];
+    uint64_t before = 0;
     if (!piece)
         return false;
-    for (size_t i = 0; i < n; i++) {
-        if (!make_piece(a[i], to, &piece[i], e))
+    for (size_t i = 0; i < g->n; i++) {
+        const struct atom *a = g->atoms[i];
+        if (!make_piece(a, to, &piece[i], e))
             return false;
-        if (a[i]->groups != a[0]->groups || a[i]->cols != a[0]->cols ||
-            (join == INTERLEAVE && a[i]->rows != a[0]->rows))
-            return err_set(e, ERR_INPUT, "tensors '" STR_FMT "' and '" STR_FMT "' cannot be joined",
-                           STR_ARG(a[0]->src[0]->name), STR_ARG(a[i]->src[0]->name));
-        if (transposed && a[i]->transposed)
-            return err_set(e, ERR_UNSUPPORTED, "tensor '" STR_FMT "' is transposed otherwise",
-                           STR_ARG(a[i]->src[0]->name));
-        piece[i].dst_first = join == INTERLEAVE ? i : rows;
-        piece[i].dst_step = join == INTERLEAVE ? n : 1;
-        rows += a[i]->rows;
+        if (a->cols % dtype_info[a->dtype].block_elems || a->cols % dtype_info[to].block_elems)
+            return err_set(e, ERR_UNSUPPORTED, "tensor '" STR_FMT "': %s has no rows of %llu",
+                           STR_ARG(a->src[0]->name), dtype_info[a->dtype].name,
+                           (unsigned long long)a->cols);
+        piece[i].dst_first = g->join == INTERLEAVE ? i : before;
+        piece[i].dst_step = g->join == INTERLEAVE ? g->n : 1;
+        before += a->rows;
     }
-    *out = (struct recipe){ a[0]->groups, rows, a[0]->cols, to, transposed, piece, n };
+    *out = (struct recipe){ first->groups, g->rows, first->cols, to, g->transposed, piece, g->n };
     return true;
 }
 
-static bool make_recipe(struct plan *p, const struct atom *const *a, size_t n, enum join join,
-                        bool transposed, enum dtype to, struct recipe *out, struct err *e)
+static bool make_recipe(struct plan *p, const struct group *g, enum dtype to, struct recipe *out,
+                        struct err *e)
 {
-    return same_tensor(a, n, join, transposed) ? straight(p, a[0], to, out, e)
-                                               : joined(p, a, n, join, transposed, to, out, e);
+    return same_tensor(g) ? straight(p, g->atoms[0], to, out, e) : joined(p, g, to, out, e);
 }
-
-/* ---- the narrowest type -------------------------------------------------------------------- */
 
 /* Out of GGUF, or for the content root, floats take the first of BF16, F16, F32 that holds them. */
-static bool narrow(struct plan *p, const struct atom *const *a, size_t n, enum join join,
-                   bool transposed, enum dtype *to, struct err *e)
+static bool narrow(struct plan *p, const struct group *g, enum dtype is, enum dtype *to,
+                   struct err *e)
 {
     struct recipe r;
-    bool bf16 = true;
-    for (size_t i = 0; i < n; i++)
-        bf16 = bf16 && a[i]->dtype == DTYPE_BF16;
-    if (bf16) {
-        *to = DTYPE_BF16;
+    if (is == DTYPE_BF16) {
+        *to = is;
         return true;
     }
-    return make_recipe(p, a, n, join, transposed, DTYPE_F32, &r, e) && plan_narrowest(p, r, to, e);
+    return make_recipe(p, g, DTYPE_F32, &r, e) && plan_narrowest(p, r, to, e);
 }
 
-/* ---- tensors -----------------------------------------------------------------------------------
- */
+/* ---- tensors --------------------------------------------------------------------------- */
 
-/* Dims of the stored tensor: those of the atoms, joined, in the order this form stores them. */
-static uint32_t shape(const struct family_row *row, const struct atom *const *a, size_t n,
-                      bool transposed, enum dtype to, uint64_t dim[4])
+/* Atoms that the family joins have rows that fit together; rows: of all. */
+static bool fits(struct group *g)
 {
-    uint64_t rows = 0, cols = a[0]->cols;
-    uint32_t k = 0;
-    for (size_t i = 0; i < n; i++)
-        rows += a[i]->rows;
-    if (row->kind == ATOM_EXPERTS || row->kind == ATOM_EXPERT_VECTOR)
-        dim[k++] = a[0]->groups;
-    dim[k++] = transposed ? cols : rows;
-    if (row->kind == ATOM_VECTOR || row->kind == ATOM_EXPERT_VECTOR)
-        return k;
-    dim[k++] = transposed                                             ? rows
-               : to == DTYPE_MXFP4_BLOCKS || to == DTYPE_MXFP4_SCALES ? cols / 32
-                                                                      : cols;
-    if (to == DTYPE_MXFP4_BLOCKS)
-        dim[k++] = 16;
-    return k;
+    const struct atom *a = g->atoms[0];
+    for (size_t i = 0; i < g->n; i++) {
+        const struct atom *x = g->atoms[i];
+        if (x->groups != a->groups || x->cols != a->cols || !size_add(g->rows, x->rows, &g->rows) ||
+            (g->join == INTERLEAVE && x->rows != a->rows))
+            return false;
+    }
+    return true;
 }
 
-static bool add(struct plan *p, const struct family_row *row, const struct atom *const *a, size_t n,
-                enum join join, bool transposed, enum dtype to, struct str name, struct err *e)
+static bool misfit(const struct family_view *v, const struct group *g, struct err *e)
+{
+    const struct atom *a = g->atoms[0], *z = g->atoms[g->n - 1];
+    return err_set(e, ERR_INPUT,
+                   "%s: tensors '" STR_FMT "' (%s) and '" STR_FMT "' (%s) do not fit in one",
+                   v->model->path, STR_ARG(a->src[0]->name), dtype_info[a->dtype].name,
+                   STR_ARG(z->src[0]->name), dtype_info[z->dtype].name);
+}
+
+/* Dims of the stored tensor; returns how many. */
+static uint32_t shape(enum atom_kind kind, const struct group *g, enum dtype to, uint64_t dim[4])
+{
+    bool blocks = to == DTYPE_MXFP4_BLOCKS, part = blocks || to == DTYPE_MXFP4_SCALES;
+    uint64_t cols = g->atoms[0]->cols;
+    uint32_t n = 0;
+    if (kind == ATOM_EXPERTS || kind == ATOM_EXPERT_VECTOR)
+        dim[n++] = g->atoms[0]->groups;
+    if (g->transposed)
+        dim[n++] = cols;
+    dim[n++] = g->rows;
+    if (!g->transposed && kind != ATOM_VECTOR && kind != ATOM_EXPERT_VECTOR)
+        dim[n++] = part ? cols / 32 : cols;
+    if (blocks)
+        dim[n++] = 16;
+    return n;
+}
+
+static bool add(struct plan *p, enum atom_kind kind, const struct group *g, enum dtype to,
+                struct str name, struct err *e)
 {
     struct recipe r;
     uint64_t dim[4];
     bool part = to == DTYPE_MXFP4_BLOCKS || to == DTYPE_MXFP4_SCALES;
-    uint32_t ndim = shape(row, a, n, transposed, to, dim);
-    return make_recipe(p, a, n, join, transposed, to, &r, e) &&
-           plan_add(p, name, part ? DTYPE_U8 : to, ndim, dim, r, e);
+    uint32_t n = shape(kind, g, to, dim);
+    return make_recipe(p, g, to, &r, e) && plan_add(p, name, part ? DTYPE_U8 : to, n, dim, r, e);
 }
 
-/* One stored tensor (two for an MXFP4 pair) of the atoms that `to` joins in it. */
+/* One stored tensor (two for an MXFP4 pair) of the n atoms that `to` joins in it. */
 static bool add_group(const struct family_view *v, const struct spelling *to,
                       const struct plan_options *opt, struct plan *p, const struct atom *const *a,
                       size_t n, struct err *e)
 {
-    const struct family_row *row = &v->family->rows[a[0]->row];
+    enum atom_kind kind = v->family->rows[a[0]->row].kind;
     struct cell c = family_cell(v->family, to, a[0]->row);
-    enum dtype type = output_type(a[0], row, to, opt->type);
-    bool part = type == DTYPE_MXFP4_BLOCKS;
-    bool transposed = to->transposed && row->kind == ATOM_EXPERTS && !is_mxfp4(type);
+    struct group g = { a, n, c.join, false, 0 };
+    enum dtype is = common_type(a, n), type = output_type(is, kind, to, opt->type);
+    if (is == DTYPE_NONE || !fits(&g))
+        return misfit(v, &g, e);
     bool out_of_gguf = v->spelling->form == FORM_GGUF && to->form != FORM_GGUF;
+    bool narrowed = opt->canonical || (out_of_gguf && opt->type == DTYPE_NONE);
+    g.transposed = to->transposed && kind == ATOM_EXPERTS && dtype_info[type].block_elems == 1;
+    if (narrowed && is_float(is) && !narrow(p, &g, is, &type, e))
+        return false;
+    bool pair = type == DTYPE_MXFP4_BLOCKS;
     char name[FAMILY_NAME];
-    if ((opt->canonical || (out_of_gguf && opt->type == DTYPE_NONE)) &&
-        dtype_info[a[0]->dtype].is_float && !narrow(p, a, n, c.join, transposed, &type, e))
-        return false;
-    if (!add(p, row, a, n, c.join, transposed, type,
-             family_name(name, c.name, a[0]->layer, part ? to->blocks : ""), e))
-        return false;
-    return !part || add(p, row, a, n, c.join, transposed, DTYPE_MXFP4_SCALES,
-                        family_name(name, c.name, a[0]->layer, to->scales), e);
+    return add(p, kind, &g, type, family_name(name, c.name, a[0]->layer, pair ? to->blocks : ""),
+               e) &&
+           (!pair || add(p, kind, &g, DTYPE_MXFP4_SCALES,
+                         family_name(name, c.name, a[0]->layer, to->scales), e));
 }
 
-/* ---- the walk
- * ------------------------------------------------------------------------------------ */
+/* ---- the walk -------------------------------------------------------------------------- */
 
 struct walked {
     struct str key; /* the name in the walk column, or the table's order */
@@ -284,15 +313,9 @@ bool family_atom(const struct family_view *v, size_t i, enum dtype as, struct pl
                  struct err *e)
 {
     const struct atom *a = &v->atoms[i];
-    const struct family_row *row = &v->family->rows[a->row];
     char name[FAMILY_NAME];
     enum dtype to = as != DTYPE_NONE ? as : is_mxfp4(a->dtype) ? DTYPE_MXFP4 : a->dtype;
-    /* q and gate are not tensors of every form: the HF name of the atom, with its own
-     * name where the HF form joins it with others */
-    struct cell hf = row->in[0];
-    const char *part = hf.join == ALONE                                     ? ""
-                       : a->src_first || strstr(row->in[2].name, "up_exps") ? " (up)"
-                                                                            : " (gate)";
-    return plan_reserve(p, 1, e) &&
-           add(p, row, &a, 1, ALONE, false, to, family_name(name, hf.name, a->layer, part), e);
+    const struct group alone = { &a, 1, ALONE, false, a->rows };
+    return plan_reserve(p, 1, e) && add(p, v->family->rows[a->row].kind, &alone, to,
+                                        family_atom_name(name, v->family, a), e);
 }

@@ -55,11 +55,11 @@ static const struct family_row rows[N_ROWS] = {
     [MLP_NORM] = { ATOM_VECTOR,        false, { 0, DIM_HIDDEN, 0 },                   { { L "post_attention_layernorm.weight", ALONE },     { O "mlp.norm.scale", ALONE },             { G "post_attention_norm.weight", ALONE } } },
     [ROUTER_W] = { ATOM_ROUTER,        false, { 0, DIM_EXPERTS, DIM_HIDDEN },         { { L "mlp.router.weight", ALONE },                   { O "mlp.gate.weight", ALONE },            { G "ffn_gate_inp.weight", ALONE } } },
     [ROUTER_B] = { ATOM_VECTOR,        false, { 0, DIM_EXPERTS, 0 },                  { { L "mlp.router.bias", ALONE },                     { O "mlp.gate.bias", ALONE },              { G "ffn_gate_inp.bias", ALONE } } },
-    [GATE_W]   = { ATOM_EXPERTS,       false, { DIM_EXPERTS, DIM_INNER, DIM_HIDDEN }, { { L "mlp.experts.gate_up_proj", INTERLEAVE },       { O "mlp.mlp1_weight", INTERLEAVE },       { G "ffn_gate_exps.weight", ALONE } } },
-    [UP_W]     = { ATOM_EXPERTS,       false, { DIM_EXPERTS, DIM_INNER, DIM_HIDDEN }, { { L "mlp.experts.gate_up_proj", INTERLEAVE },       { O "mlp.mlp1_weight", INTERLEAVE },       { G "ffn_up_exps.weight", ALONE } } },
+    [GATE_W]   = { ATOM_EXPERTS,       false, { DIM_EXPERTS, DIM_INNER, DIM_HIDDEN }, { { L "mlp.experts.gate_up_proj", INTERLEAVE },       { O "mlp.mlp1_weight", INTERLEAVE },       { G "ffn_gate_exps.weight", ALONE } }, "gate" },
+    [UP_W]     = { ATOM_EXPERTS,       false, { DIM_EXPERTS, DIM_INNER, DIM_HIDDEN }, { { L "mlp.experts.gate_up_proj", INTERLEAVE },       { O "mlp.mlp1_weight", INTERLEAVE },       { G "ffn_up_exps.weight", ALONE } }, "up" },
     [DOWN_W]   = { ATOM_EXPERTS,       false, { DIM_EXPERTS, DIM_HIDDEN, DIM_INNER }, { { L "mlp.experts.down_proj", ALONE },               { O "mlp.mlp2_weight", ALONE },            { G "ffn_down_exps.weight", ALONE } } },
-    [GATE_B]   = { ATOM_EXPERT_VECTOR, false, { DIM_EXPERTS, DIM_INNER, 0 },          { { L "mlp.experts.gate_up_proj_bias", INTERLEAVE },  { O "mlp.mlp1_bias", INTERLEAVE },         { G "ffn_gate_exps.bias", ALONE } } },
-    [UP_B]     = { ATOM_EXPERT_VECTOR, false, { DIM_EXPERTS, DIM_INNER, 0 },          { { L "mlp.experts.gate_up_proj_bias", INTERLEAVE },  { O "mlp.mlp1_bias", INTERLEAVE },         { G "ffn_up_exps.bias", ALONE } } },
+    [GATE_B]   = { ATOM_EXPERT_VECTOR, false, { DIM_EXPERTS, DIM_INNER, 0 },          { { L "mlp.experts.gate_up_proj_bias", INTERLEAVE },  { O "mlp.mlp1_bias", INTERLEAVE },         { G "ffn_gate_exps.bias", ALONE } }, "gate" },
+    [UP_B]     = { ATOM_EXPERT_VECTOR, false, { DIM_EXPERTS, DIM_INNER, 0 },          { { L "mlp.experts.gate_up_proj_bias", INTERLEAVE },  { O "mlp.mlp1_bias", INTERLEAVE },         { G "ffn_up_exps.bias", ALONE } }, "up" },
     [DOWN_B]   = { ATOM_EXPERT_VECTOR, false, { DIM_EXPERTS, DIM_HIDDEN, 0 },         { { L "mlp.experts.down_proj_bias", ALONE },          { O "mlp.mlp2_bias", ALONE },              { G "ffn_down_exps.bias", ALONE } } },
 };
 
@@ -69,30 +69,34 @@ static const struct replacement fused[] = {
     { GATE_B, { G "ffn_gate_up_exps.bias", CONCAT } },   { UP_B, { G "ffn_gate_up_exps.bias", CONCAT } },
 };
 
-/* Ollama's first converter, from the HF form: rows stay interleaved, MXFP4 is type 4. */
+/* Ollama's first converter: other names, gate and up rows stay interleaved, MXFP4 is type 4.  Its
+ * second wrote gate and up apart and type 39, under the same names.  From original/, both left q, k
+ * and v joined. */
 #define OLLAMA \
     { SINKS, { G "attn_sinks", ALONE } }, { MLP_NORM, { G "ffn_norm.weight", ALONE } }, \
-    { O_W, { G "attn_out.weight", ALONE } }, { O_B, { G "attn_out.bias", ALONE } }, \
+    { O_W, { G "attn_out.weight", ALONE } }, { O_B, { G "attn_out.bias", ALONE } }
+#define INTERLEAVED \
     { GATE_W, { G "ffn_gate_up_exps.weight", INTERLEAVE } }, { UP_W, { G "ffn_gate_up_exps.weight", INTERLEAVE } }, \
     { GATE_B, { G "ffn_gate_up_exps.bias", INTERLEAVE } }, { UP_B, { G "ffn_gate_up_exps.bias", INTERLEAVE } }
+#define QKV \
+    { Q_W, { G "attn_qkv.weight", CONCAT } }, { K_W, { G "attn_qkv.weight", CONCAT } }, { V_W, { G "attn_qkv.weight", CONCAT } }, \
+    { Q_B, { G "attn_qkv.bias", CONCAT } },   { K_B, { G "attn_qkv.bias", CONCAT } },   { V_B, { G "attn_qkv.bias", CONCAT } }
 
-static const struct replacement ollama[] = { OLLAMA };
-
-/* The same from original/: q, k and v stay joined. */
-static const struct replacement ollama_qkv[] = {
-    OLLAMA,
-    { Q_W, { G "attn_qkv.weight", CONCAT } }, { K_W, { G "attn_qkv.weight", CONCAT } }, { V_W, { G "attn_qkv.weight", CONCAT } },
-    { Q_B, { G "attn_qkv.bias", CONCAT } },   { K_B, { G "attn_qkv.bias", CONCAT } },   { V_B, { G "attn_qkv.bias", CONCAT } },
-};
+static const struct replacement ollama[] = { OLLAMA, INTERLEAVED };
+static const struct replacement ollama_qkv[] = { OLLAMA, INTERLEAVED, QKV };
+static const struct replacement ollama_split[] = { OLLAMA };
+static const struct replacement ollama_split_qkv[] = { OLLAMA, QKV };
 
 #define REPLACED(list) .replaced = list, .n_replaced = sizeof(list) / sizeof *(list)
 static const struct spelling spellings[] = {
-    { "hf",         FORM_HF,       .column = 0, .blocks = "_blocks", .scales = "_scales", .transposed = true },
-    { "original",   FORM_ORIGINAL, .column = 1, .blocks = ".blocks", .scales = ".scales" },
-    { "gguf",       FORM_GGUF,     .column = 2 },
-    { "gguf-fused", FORM_GGUF,     .column = 2, REPLACED(fused) },
-    { "ollama",     FORM_GGUF,     .column = 2, REPLACED(ollama) },
-    { "ollama-qkv", FORM_GGUF,     .column = 2, REPLACED(ollama_qkv) },
+    { "hf",               FORM_HF,       .column = 0, .blocks = "_blocks", .scales = "_scales", .transposed = true },
+    { "original",         FORM_ORIGINAL, .column = 1, .blocks = ".blocks", .scales = ".scales" },
+    { "gguf",             FORM_GGUF,     .column = 2 },
+    { "gguf-fused",       FORM_GGUF,     .column = 2, REPLACED(fused) },
+    { "ollama",           FORM_GGUF,     .column = 2, REPLACED(ollama) },
+    { "ollama-qkv",       FORM_GGUF,     .column = 2, REPLACED(ollama_qkv) },
+    { "ollama-split",     FORM_GGUF,     .column = 2, REPLACED(ollama_split) },
+    { "ollama-split-qkv", FORM_GGUF,     .column = 2, REPLACED(ollama_split_qkv) },
 };
 // clang-format on
 
@@ -109,7 +113,7 @@ static const char *const symbols[] = {
 
 /* q has as many rows as the output projection has columns, k and v share the rest; gate and up
  * are halves. */
-static uint64_t part_rows(const struct family_view *v, size_t row, uint32_t layer, unsigned part,
+static uint64_t part_rows(const struct family_view *v, uint32_t layer, unsigned part,
                           unsigned parts, uint64_t total)
 {
     char name[FAMILY_NAME];
@@ -117,10 +121,9 @@ static uint64_t part_rows(const struct family_view *v, size_t row, uint32_t laye
         return total % 2 ? 0 : total / 2;
     struct cell c = family_cell(v->family, v->spelling, O_W);
     const struct tensor *o = model_find(v->model, family_name(name, c.name, layer, ""));
-    (void)row;
-    if (!o || o->ndim < 2 || o->dim[o->ndim - 1] > total || (total - o->dim[o->ndim - 1]) % 2)
+    uint64_t q = o && o->ndim ? o->dim[o->ndim - 1] : 0;
+    if (q > total || (total - q) % 2)
         return 0;
-    uint64_t q = o->dim[o->ndim - 1];
     return part == 0 ? q : (total - q) / 2;
 }
 

@@ -171,38 +171,6 @@ void gpt_oss_from_keys(struct config *c, const struct metadata *m)
         gpt_oss_know(c, gpt_oss_setting("intermediate_size"), inner);
 }
 
-/* The text of --config, or of config.json beside the weights.  Absent: text.at == NULL. */
-static bool config_text(const struct model *m, const char *config, struct arena *a,
-                        const char **path, struct str *text, struct err *e)
-{
-    const struct sidecar *s = model_sidecar(m, "config.json");
-    struct span bytes;
-    *path = config ? config : s ? s->path : NULL;
-    *text = (struct str){ NULL, 0 };
-    if (!*path)
-        return true;
-    if (!file_slurp(*path, JSON_TREE_MAX, a, &bytes, e))
-        return false;
-    *text = (struct str){ (const char *)bytes.at, bytes.len };
-    return true;
-}
-
-bool family_architecture(const struct model *m, const char *config, struct arena *a,
-                         struct str *arch, struct err *e)
-{
-    const char *path;
-    struct str text, type;
-    if (meta_get_str(&m->files[0].metadata, "general.architecture", arch))
-        return true;
-    if (!config_text(m, config, a, &path, &text, e) || !text.at)
-        return e->code == ERR_NONE;
-    cJSON *tree = json_tree(path, text, e);
-    if (tree && json_get_str(tree, "model_type", &type))
-        *arch = arena_str(a, type, e);
-    cJSON_Delete(tree);
-    return e->code == ERR_NONE;
-}
-
 static uint64_t whole(const struct config *c, const char *hf)
 {
     size_t i = gpt_oss_setting(hf);
@@ -216,7 +184,7 @@ bool gpt_oss_read_config(struct family_view *v, const char *config_path, struct 
     if (!c)
         return false;
     v->config = c;
-    if (!config_text(v->model, config_path, &v->arena, &c->path, &c->text, e) ||
+    if (!family_config(v->model, config_path, &v->arena, &c->path, &c->text, e) ||
         (c->text.at && !from_json(c, e)))
         return false;
     if (!c->text.at)
