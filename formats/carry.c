@@ -338,7 +338,7 @@ static bool restore(struct plan *p, const struct cJSON *files, enum form form, c
             }
         }
     }
-    ok = ok && plan_like(p, p->src, &target, form, NULL, e) &&
+    ok = ok && model_index(&target, e) && plan_like(p, p->src, &target, NULL, e) &&
          adopt_files(p, &target, form == FORM_GGUF, e);
     arena_join(a, &target.arena);
     names_free(&target.by_name);

@@ -27,6 +27,21 @@ uint64_t tensor_elems(const struct tensor *t)
     return n;
 }
 
+bool tensor_same_shape(const struct tensor *a, const struct tensor *b)
+{
+    uint32_t i = a->ndim, k = b->ndim;
+    while (i && k)
+        if (a->dim[--i] != b->dim[--k])
+            return false;
+    while (i)
+        if (a->dim[--i] != 1)
+            return false;
+    while (k)
+        if (b->dim[--k] != 1)
+            return false;
+    return true;
+}
+
 bool model_reserve(struct model *m, uint64_t n, struct err *e)
 {
     uint64_t want;

@@ -66,6 +66,7 @@ const struct sidecar *model_sidecar(const struct model *m, const char *name);
 bool model_unchanged(const struct model *m, struct err *e) MUST_CHECK;
 uint64_t model_bytes(const struct model *m);   /* of all tensors */
 uint64_t tensor_elems(const struct tensor *t); /* product of dim; MXFP4 parts count their bytes */
+bool tensor_same_shape(const struct tensor *a, const struct tensor *b); /* leading ones aside */
 bool model_finding(struct model *m, struct err *e, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 /* ---- for readers ------------------------------------------------------------ */

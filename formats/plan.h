@@ -81,9 +81,10 @@ void plan_free(struct plan *p); /* may be called twice */
 /* The family's lossless plan to the publisher's form (design: content root); no layout. */
 bool plan_canonical(struct plan *p, const struct model *src, struct err *e) MUST_CHECK;
 
-/* Plans exactly the tensors of `target` (names, types, shapes, places) out of src.  form: the
- * one target is in.  ERR_INPUT where src has no such tensor.  No layout; target must outlive p. */
-bool plan_like(struct plan *p, const struct model *src, const struct model *target, enum form form,
+/* Plans exactly the tensors of `target` (names, types, shapes, places) out of src, in whatever
+ * spelling target has them; target is indexed.  ERR_INPUT where src has no such tensor.  No
+ * layout; target must outlive p. */
+bool plan_like(struct plan *p, const struct model *src, const struct model *target,
                const char *config, struct err *e) MUST_CHECK;
 
 /* Bytes of all output files together. */

@@ -10,8 +10,9 @@
 
 struct pair {
     bool same_type;
-    uint64_t units, first; /* blocks (or elements) that differ, and the first of them */
-    double was, is;        /* its values, where the type decodes */
+    uint64_t units, first; /* blocks (or elements) that differ; the first element of them */
+    bool decodes;
+    double was, is; /* its values, where the type decodes */
 };
 
 struct lockstep {
@@ -56,6 +57,7 @@ static void keep_first(struct pair *p, enum dtype t, uint64_t unit, const uint8_
     p->first = unit * n;
     if (n > 256 || !decode_f32(t, x, a, n) || !decode_f32(t, y, b, n))
         return;
+    p->decodes = true;
     for (uint32_t i = 0; i < n; i++)
         if (memcmp(&x[i], &y[i], 4) != 0) {
             p->first += i;
@@ -112,52 +114,58 @@ static bool add_atoms(struct lockstep *l, struct plan *a, struct plan *b,
     return family_atom(va, i, as, a, e) && family_atom(vb, k, as, b, e);
 }
 
+/* Table order: first what stands once, then layer by layer. */
+static int by_table(const struct family *f, const struct atom *x, const struct atom *y)
+{
+    bool a = family_per_layer(&f->rows[x->row]), b = family_per_layer(&f->rows[y->row]);
+    if (a != b)
+        return a ? 1 : -1;
+    if (x->layer != y->layer)
+        return x->layer < y->layer ? -1 : 1;
+    return (x->row > y->row) - (x->row < y->row);
+}
+
+static bool only_in(struct comparison *c, char side, const struct family *f, const struct atom *x,
+                    struct err *e)
+{
+    char name[FAMILY_NAME];
+    struct str s = family_atom_name(name, f, x);
+    return note(c, e, "only in %c: " STR_FMT, side, STR_ARG(s));
+}
+
+/* The same atom in both. */
+static bool align_pair(struct lockstep *l, struct plan *a, struct plan *b,
+                       const struct family_view *va, size_t i, const struct family_view *vb,
+                       size_t k, struct comparison *c, struct err *e)
+{
+    const struct atom *x = &va->atoms[i], *y = &vb->atoms[k];
+    if (x->groups == y->groups && x->rows == y->rows && x->cols == y->cols)
+        return add_atoms(l, a, b, va, i, vb, k, e);
+    char name[FAMILY_NAME];
+    struct str s = family_atom_name(name, va->family, x);
+    return note(c, e, STR_FMT ": A is %llux%llux%llu, B is %llux%llux%llu", STR_ARG(s),
+                (unsigned long long)x->groups, (unsigned long long)x->rows,
+                (unsigned long long)x->cols, (unsigned long long)y->groups,
+                (unsigned long long)y->rows, (unsigned long long)y->cols);
+}
+
 static bool align_atoms(struct lockstep *l, struct plan *a, struct plan *b,
                         const struct family_view *va, const struct family_view *vb,
                         struct comparison *c, struct err *e)
 {
-    char name[FAMILY_NAME];
-    size_t k = 0;
-    for (size_t i = 0; i < va->n_atoms; i++) { /* both are in table order */
-        const struct atom *x = &va->atoms[i];
-        while (k < vb->n_atoms && (vb->atoms[k].row != x->row || vb->atoms[k].layer != x->layer) &&
-               vb->n_atoms > va->n_atoms)
-            k++;
-        const struct atom *y = k < vb->n_atoms ? &vb->atoms[k] : NULL;
-        const char *pattern = va->family->rows[x->row].in[0].name;
-        struct str s = family_name(name, pattern, x->layer, "");
-        if (!y || y->row != x->row || y->layer != x->layer) {
-            if (!note(c, e, "only in A: " STR_FMT, STR_ARG(s)))
-                return false;
-            continue;
-        }
-        k++;
-        if (x->groups != y->groups || x->rows != y->rows || x->cols != y->cols) {
-            if (!note(c, e, STR_FMT ": A is %llux%llux%llu, B is %llux%llux%llu", STR_ARG(s),
-                      (unsigned long long)x->groups, (unsigned long long)x->rows,
-                      (unsigned long long)x->cols, (unsigned long long)y->groups,
-                      (unsigned long long)y->rows, (unsigned long long)y->cols))
-                return false;
-        } else if (!add_atoms(l, a, b, va, i, vb, k - 1, e)) {
-            return false;
-        }
+    const struct family *f = va->family;
+    bool ok = true;
+    for (size_t i = 0, k = 0; ok && (i < va->n_atoms || k < vb->n_atoms);) {
+        const struct atom *x = i < va->n_atoms ? &va->atoms[i] : NULL,
+                          *y = k < vb->n_atoms ? &vb->atoms[k] : NULL;
+        int order = !x ? 1 : !y ? -1 : by_table(f, x, y);
+        ok = order < 0   ? only_in(c, 'A', f, x, e)
+             : order > 0 ? only_in(c, 'B', f, y, e)
+                         : align_pair(l, a, b, va, i, vb, k, c, e);
+        i += order <= 0;
+        k += order >= 0;
     }
-    for (; k < vb->n_atoms; k++) {
-        const struct atom *y = &vb->atoms[k];
-        struct str s = family_name(name, vb->family->rows[y->row].in[0].name, y->layer, "");
-        if (!note(c, e, "only in B: " STR_FMT, STR_ARG(s)))
-            return false;
-    }
-    return true;
-}
-
-static bool same_shape(const struct tensor *x, const struct tensor *y)
-{
-    bool same = tensor_elems(x) == tensor_elems(y);
-    uint32_t i = x->ndim, k = y->ndim;
-    while (same && i && k)
-        same = x->dim[--i] == y->dim[--k];
-    return same; /* leading ones say nothing; the product is equal */
+    return ok;
 }
 
 static bool add_named(struct lockstep *l, struct plan *a, struct plan *b, const struct tensor *x,
@@ -180,7 +188,7 @@ static bool align_names(struct lockstep *l, struct plan *a, struct plan *b,
     for (size_t i = 0; i < n; i++) {
         const struct tensor *t = model_find(other, x[i]->name);
         bool ok = !t ? note(c, e, "only in A: " STR_FMT, STR_ARG(x[i]->name))
-                  : !same_shape(x[i], t)
+                  : !tensor_same_shape(x[i], t)
                       ? note(c, e, STR_FMT ": the shapes differ", STR_ARG(x[i]->name))
                       : add_named(l, a, b, x[i], t, e);
         if (!ok)
@@ -203,26 +211,30 @@ static const struct tensor **all_of(const struct model *m, struct arena *a, stru
 
 /* ---- the comparison ------------------------------------------------------------------------ */
 
+/* How a pair differs, in words. */
+static bool report_pair(struct comparison *c, const struct pair *p, const struct tensor *t,
+                        const struct dtype_info *d, struct err *e)
+{
+    char values[80] = "";
+    if (p->decodes)
+        snprintf(values, sizeof values, ": %g in A, %g in B", p->was, p->is);
+    return note(c, e, STR_FMT ": %llu of %llu %s differ, first element %llu%s", STR_ARG(t->name),
+                (unsigned long long)p->units, (unsigned long long)(t->bytes / d->block_bytes),
+                d->block_elems > 1 ? "blocks" : "values", (unsigned long long)p->first, values);
+}
+
 static bool report(struct comparison *c, const struct lockstep *l, struct err *e)
 {
+    bool ok = true;
     c->tensors = l->a->out.n_tensors;
-    for (size_t i = 0; i < c->tensors; i++) {
+    for (size_t i = 0; ok && i < c->tensors; i++) {
         const struct pair *p = &l->pairs[i];
-        const struct tensor *t = &l->a->out.tensors[i];
-        const struct dtype_info *d = &dtype_info[l->a->recipes[i].dtype];
-        if (!p->units) {
-            c->equal += p->same_type;
-            c->equal_values += !p->same_type;
-        } else if (!note(c, e,
-                         STR_FMT ": %llu of %llu %s differ, first element %llu: %g in A, %g in B",
-                         STR_ARG(t->name), (unsigned long long)p->units,
-                         (unsigned long long)(t->bytes / d->block_bytes),
-                         d->block_elems > 1 ? "blocks" : "values", (unsigned long long)p->first,
-                         p->was, p->is)) {
-            return false;
-        }
+        c->equal += !p->units && p->same_type;
+        c->equal_values += !p->units && !p->same_type;
+        if (p->units)
+            ok = report_pair(c, p, &l->a->out.tensors[i], &dtype_info[l->a->recipes[i].dtype], e);
     }
-    return true;
+    return ok;
 }
 
 static bool align(struct lockstep *l, struct plan *pa, struct plan *pb, const struct model *a,

@@ -2,18 +2,13 @@
 #include "verify/roundtrip.h"
 
 #include "formats/carry.h"
-#include "formats/family.h"
-#include "formats/gguf.h"
 #include "verify/compare.h"
-
-#include <stdlib.h>
 
 /* ---- the stored bytes, back in the source's form -------------------------------------- */
 
 struct compared {
     const struct model *source;
     const struct plan *back;
-    struct err *e;
 };
 
 /* The first byte at which two runs differ. */
@@ -47,12 +42,17 @@ static bool see(void *ctx, size_t i, uint64_t at, struct span bytes, struct err 
 static bool compare_bytes(const struct model *source, const struct plan *back,
                           const struct execute_options *opt, struct proof *proof, struct err *e)
 {
-    struct compared c = { source, back, e };
-    if (!execute_each(back, opt, see, &c, e))
-        return false;
+    struct compared c = { source, back };
+    struct err inner = { 0 };
     proof->tensors = source->n_tensors;
     proof->bytes = model_bytes(source);
-    return true;
+    if (execute_each(back, opt, see, &c, &inner))
+        return true;
+    if (inner.code ==
+        ERR_UNSUPPORTED) /* bits that the source's type cannot hold came from nowhere */
+        return err_set(e, ERR_MISMATCH, "%s: they are not the source's", inner.msg);
+    *e = inner;
+    return false;
 }
 
 /* ---- carried files --------------------------------------------------------------------- */
@@ -89,24 +89,14 @@ static bool compare_files(const struct model *source, const struct plan *back,
 
 /* ---- the proof --------------------------------------------------------------------------- */
 
-static enum form form_of(const struct model *m, const char *config, struct err *e)
-{
-    struct family_view v;
-    enum form form = m->format == &format_gguf ? FORM_GGUF : FORM_SAFETENSORS;
-    if (family_open(&v, m, config, e) && v.family)
-        form = v.spelling->form;
-    family_close(&v);
-    return form;
-}
-
 /* Back into the very table of the source: every tensor of its name, type and shape. */
-static bool prove_weights(const struct model *source, const struct model *output, enum form form,
+static bool prove_weights(const struct model *source, const struct model *output,
                           const char *config, const struct execute_options *opt,
                           struct proof *proof, struct err *e)
 {
     struct plan back = { 0 };
-    bool ok = plan_like(&back, output, source, form, config, e) &&
-              compare_bytes(source, &back, opt, proof, e);
+    bool ok =
+        plan_like(&back, output, source, config, e) && compare_bytes(source, &back, opt, proof, e);
     plan_free(&back);
     return ok;
 }
@@ -127,28 +117,16 @@ static bool prove_values(const struct model *source, const struct model *output,
     return same;
 }
 
-static bool prove_files(const struct model *source, const struct model *output, enum form form,
+static bool prove_files(const struct model *source, const struct model *output,
                         const struct execute_options *opt, struct proof *proof, struct err *e)
 {
-    struct plan_options options = { .to = form, .base = STR("back") };
+    struct plan_options options = { .to = carry_form(output), .base = STR("back") };
     struct plan back = { 0 };
-    bool ok = plan_make(&back, output, &options, e) &&
-              (back.want || err_set(e, ERR_MISMATCH, "the output carries no original files")) &&
-              compare_files(source, &back, opt, proof, e);
+    if (options.to == FORM_NONE)
+        return err_set(e, ERR_MISMATCH, "the output carries no original files");
+    bool ok = plan_make(&back, output, &options, e) && compare_files(source, &back, opt, proof, e);
     plan_free(&back);
     return ok;
-}
-
-static bool prove_open(const struct model *source, const struct model *output, const char *config,
-                       bool retyped, bool reversible, const struct execute_options *opt,
-                       struct proof *proof, struct err *e)
-{
-    enum form form = form_of(source, config, e);
-    if (e->code)
-        return false;
-    return (retyped ? prove_values(source, output, opt, proof, e)
-                    : prove_weights(source, output, form, config, opt, proof, e)) &&
-           (!reversible || prove_files(source, output, form, opt, proof, e));
 }
 
 bool roundtrip_prove(const char *source, const char *output, const char *config, bool retyped,
@@ -158,7 +136,9 @@ bool roundtrip_prove(const char *source, const char *output, const char *config,
     struct model s = { 0 }, o = { 0 };
     *proof = (struct proof){ 0 };
     bool ok = model_open(&s, source, e) && model_open(&o, output, e) &&
-              prove_open(&s, &o, config, retyped, reversible, opt, proof, e);
+              (retyped ? prove_values(&s, &o, opt, proof, e)
+                       : prove_weights(&s, &o, config, opt, proof, e)) &&
+              (!reversible || prove_files(&s, &o, opt, proof, e));
     model_close(&s);
     model_close(&o);
     return ok;

@@ -44,8 +44,9 @@ const char *tree_path(const char *fmt, ...)
     static unsigned calls;
     char *path = paths[calls++ % 16];
     if (!root[0]) {
-        const char *tmp = getenv("TMPDIR");
-        snprintf(root, sizeof root, "%s/weigh-test-XXXXXX", tmp ? tmp : "/tmp");
+        const char *tmp = getenv("TMPDIR"), *shm = "/dev/shm"; /* where fsync costs nothing */
+        tmp = access(shm, W_OK | X_OK) == 0 ? shm : tmp ? tmp : "/tmp";
+        snprintf(root, sizeof root, "%s/weigh-test-XXXXXX", tmp);
         if (!mkdtemp(root))
             give_up("cannot create", root);
         owner = getpid();
