@@ -9,15 +9,16 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-enum { DEFAULT_TILE = 1 << 20, MAX_JOBS = 1024 };
+enum { DEFAULT_TILE = 1 << 20, MIN_TILE = 4096, MAX_JOBS = 1024 };
 
 struct run {
     const struct plan *plan;
     const struct execute_options *opt;
     unsigned jobs;
-    uint64_t tile;    /* bytes, fitted to opt->mem */
-    size_t *order;    /* tensors in file order */
-    uint64_t *before; /* tiles before order[i]; [n] is the number of tiles */
+    uint64_t tile;           /* bytes, fitted to opt->mem */
+    struct tile_memory each; /* of a worker */
+    size_t *order;           /* tensors in file order */
+    uint64_t *before;        /* tiles before order[i]; [n] is the number of tiles */
     struct worker {
         struct scratch scratch;
         uint8_t *out;
@@ -46,37 +47,47 @@ static uint64_t tile_rows(const struct recipe *r, uint64_t tile)
     return n ? n : 1;
 }
 
-static uint64_t worker_memory(const struct plan *p, uint64_t tile)
+/* What one worker's buffers grow to over all tensors. */
+static struct tile_memory worker_memory(const struct plan *p, uint64_t tile)
 {
-    uint64_t most = 0;
+    struct tile_memory most = { 0 };
     for (size_t i = 0; i < p->out.n_tensors; i++) {
         const struct recipe *r = &p->recipes[i];
         uint64_t rows = recipe_rows(r), n = tile_rows(r, tile);
-        uint64_t m = rows ? recipe_memory(r, n < rows ? n : rows) : 0;
-        most = m > most ? m : most;
+        recipe_memory(r, n < rows ? n : rows, &most);
     }
     return most;
 }
 
+static uint64_t sum(const struct tile_memory *m, unsigned jobs)
+{
+    uint64_t all;
+    bool ok = size_add(m->out, m->in[0], &all) && size_add(all, m->in[1], &all) &&
+              size_add(all, m->turned, &all) && size_mul(all, jobs, &all);
+    return ok ? all : UINT64_MAX;
+}
+
+/* Chooses jobs and tile so that the buffers stay below opt->mem. */
 static bool fit(const struct plan *p, const struct execute_options *opt, unsigned *jobs,
-                uint64_t *tile, uint64_t *bytes, struct err *e)
+                uint64_t *tile, struct tile_memory *each, struct err *e)
 {
     *jobs = opt->jobs ? opt->jobs : pool_cores();
     *jobs = *jobs > MAX_JOBS ? MAX_JOBS : *jobs;
     *tile = opt->tile ? opt->tile : DEFAULT_TILE;
-    *bytes = worker_memory(p, *tile) * *jobs;
-    while (opt->mem && *bytes > opt->mem) {
-        if (*tile > 4096)
+    *each = worker_memory(p, *tile);
+    while (opt->mem && sum(each, *jobs) > opt->mem) {
+        if (*tile > MIN_TILE) {
             *tile /= 2;
-        else if (*jobs > 1)
+            *each = worker_memory(p, *tile);
+        } else if (*jobs > 1) {
             *jobs -= 1;
-        else {
+        } else {
+            unsigned long long need = sum(each, 1);
             err_set(e, ERR_MEMORY,
-                    "one row of the largest tensor needs %llu bytes, --mem allows %llu",
-                    (unsigned long long)*bytes, (unsigned long long)opt->mem);
-            return err_hint(e, "give --mem at least %llu", (unsigned long long)*bytes);
+                    "one row of the largest tensor needs %llu bytes, --mem allows %llu", need,
+                    (unsigned long long)opt->mem);
+            return err_hint(e, "give --mem at least %llu", need);
         }
-        *bytes = worker_memory(p, *tile) * *jobs;
     }
     return true;
 }
@@ -86,7 +97,11 @@ bool execute_memory(const struct plan *p, const struct execute_options *opt, uin
 {
     unsigned jobs;
     uint64_t tile;
-    return fit(p, opt, &jobs, &tile, bytes, e);
+    struct tile_memory each;
+    if (!fit(p, opt, &jobs, &tile, &each, e))
+        return false;
+    *bytes = sum(&each, jobs);
+    return true;
 }
 
 /* ---- setting up ---------------------------------------------------------------------------- */
@@ -131,9 +146,8 @@ static bool plan_order(struct run *r, struct err *e)
 static bool run_open(struct run *r, const struct plan *p, const struct execute_options *opt,
                      struct err *e)
 {
-    uint64_t bytes;
     *r = (struct run){ .plan = p, .opt = opt };
-    if (!fit(p, opt, &r->jobs, &r->tile, &bytes, e) || !plan_order(r, e))
+    if (!fit(p, opt, &r->jobs, &r->tile, &r->each, e) || !plan_order(r, e))
         return false;
     r->workers = arena_new(&r->arena, struct worker, r->jobs, e);
     r->lost = arena_new(&r->arena, atomic_uint_fast64_t, p->out.n_tensors, e);
@@ -155,15 +169,8 @@ static void run_close(struct run *r)
 static bool worker_ready(struct run *r, unsigned worker, struct err *e)
 {
     struct worker *w = &r->workers[worker];
-    uint64_t most = 0;
-    for (size_t i = 0; !w->out && i < r->plan->out.n_tensors; i++) {
-        const struct recipe *recipe = &r->plan->recipes[i];
-        uint64_t rows = recipe_rows(recipe), n = tile_rows(recipe, r->tile);
-        uint64_t bytes = (n < rows ? n : rows) * recipe_row_bytes(recipe);
-        most = bytes > most ? bytes : most;
-    }
     if (!w->out)
-        w->out = mem_resize(NULL, most, e);
+        w->out = mem_resize(NULL, r->each.out, e);
     return w->out != NULL;
 }
 

@@ -24,7 +24,8 @@ struct piece {
 };
 
 /* How plan.out.tensors[i] is made: groups x rows rows of cols elements of `dtype`
- * (MXFP4_BLOCKS where the tensor itself says U8); transposed: stored [groups, cols, rows]. */
+ * (MXFP4_BLOCKS where the tensor itself says U8); transposed: stored [groups, cols, rows].
+ * cols is not 0, and whole blocks of all types; what is transposed has blocks of one element. */
 struct recipe {
     uint64_t groups, rows, cols;
     enum dtype dtype;
@@ -113,14 +114,20 @@ bool plan_extra(struct plan *p, struct str name, struct span bytes, const char *
 uint64_t recipe_rows(const struct recipe *r);
 uint64_t recipe_row_bytes(const struct recipe *r);
 
-/* Memory of one worker; grows as needed; zero-initialise, scratch_free at the end. */
+/* Bytes of one worker's buffers: the output tile, the source rows, and one turned row or column. */
+struct tile_memory {
+    uint64_t out, in[2], turned;
+};
+/* Raises *most to what tiles of n stored rows of this tensor take; an upper bound. */
+void recipe_memory(const struct recipe *r, uint64_t n_rows, struct tile_memory *most);
+
+/* Those buffers, but for the tile; they grow as needed and their old content is dropped.
+ * Zero-initialise, scratch_free at the end. */
 struct scratch {
     void *in[2], *turned;
-    uint64_t in_room[2], turned_room;
+    struct tile_memory room;
 };
 void scratch_free(struct scratch *s);
-/* What scratch and the output tile take for tiles of n rows of this tensor. */
-uint64_t recipe_memory(const struct recipe *r, uint64_t n_rows);
 
 /* Makes stored rows first..first+n-1 of output tensor i in out.  *lost counts
  * elements that do not survive; with !allow_lossy the first such is ERR_UNSUPPORTED. */

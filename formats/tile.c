@@ -35,12 +35,10 @@ static bool want(void **p, uint64_t *room, uint64_t bytes, struct err *e)
 {
     if (bytes <= *room && *p)
         return true;
-    void *bigger = mem_resize(*p, bytes, e);
-    if (!bigger)
-        return false;
-    *p = bigger;
-    *room = bytes;
-    return true;
+    mem_free(*p); /* first, so that old and new are never held together */
+    *p = mem_resize(NULL, bytes, e);
+    *room = *p ? bytes : 0;
+    return *p != NULL;
 }
 
 /* The part of a piece that lies in one tile, and where its results go. */
@@ -71,7 +69,7 @@ static bool read_rect(const struct job *j, int k, uint64_t at, uint64_t n, uint6
                       uint64_t stride)
 {
     struct scratch *s = j->s;
-    if (!want(&s->in[k], &s->in_room[k], n * length, j->e))
+    if (!want(&s->in[k], &s->room.in[k], n * length, j->e))
         return false;
     if (length == stride)
         return model_read(j->plan->src, j->p->src[k], at, s->in[k], n * length, j->e);
@@ -120,7 +118,7 @@ static bool make_gathered(const struct job *j, uint64_t i0, uint64_t i1)
     uint64_t span = (n - 1) * p->src_step + 1, out_row = bytes_of(j->r->dtype, cols);
     uint64_t at = (j->group * cols * p->src_rows + p->src_first + i0 * p->src_step) * size;
     if (!read_rect(j, 0, at, cols, span * size, p->src_rows * size) ||
-        !want(&s->turned, &s->turned_room, cols * size, j->e))
+        !want(&s->turned, &s->room.turned, cols * size, j->e))
         return false;
     for (uint64_t i = 0; i < n; i++) {
         const uint8_t *from = (const uint8_t *)s->in[0] + i * p->src_step * size;
@@ -153,7 +151,7 @@ static bool scatter_round(const struct job *j, uint64_t i0, uint64_t n)
         if (!read_rect(j, k, from * row + bytes_of(t, c0), n, part[k], row * p->src_step))
             return false;
     }
-    if (!want(&s->turned, &s->turned_room, (c1 - c0) * size, j->e))
+    if (!want(&s->turned, &s->room.turned, (c1 - c0) * size, j->e))
         return false;
     for (uint64_t i = 0; i < n; i++) {
         recode(j, s->turned, (const uint8_t *)s->in[0] + i * part[0],
@@ -174,6 +172,43 @@ static bool make_scattered(const struct job *j)
             return false;
     }
     return true;
+}
+
+/* ---- memory --------------------------------------------------------------------------- */
+
+static void raise(uint64_t *most, uint64_t bytes)
+{
+    if (bytes > *most)
+        *most = bytes;
+}
+
+/* Columns that n neighbouring ones touch when whole blocks are read. */
+static uint64_t block_cols(const struct piece *p, uint64_t n, uint64_t cols)
+{
+    uint64_t block = dtype_info[p->recode->from].block_elems;
+    uint64_t touched = (n + 2 * (block - 1)) / block * block;
+    return touched < cols ? touched : cols;
+}
+
+/* No product here exceeds the bytes of the source or of the output tensor. */
+void recipe_memory(const struct recipe *r, uint64_t n_rows, struct tile_memory *most)
+{
+    raise(&most->out, n_rows * recipe_row_bytes(r));
+    for (size_t k = 0; k < r->n_pieces; k++) {
+        const struct piece *p = &r->pieces[k];
+        uint64_t n = n_rows / p->dst_step + 1, cols = r->cols, rows;
+        n = n < p->rows ? n : p->rows;
+        rows = n ? (n - 1) * p->src_step + 1 : 0; /* those between are read along */
+        if (r->transposed) {
+            cols = block_cols(p, n_rows, r->cols);
+            rows = p->rows < SCATTER_ROWS ? p->rows : SCATTER_ROWS;
+            raise(&most->turned, bytes_of(r->dtype, cols));
+        } else if (p->src_transposed) {
+            raise(&most->turned, bytes_of(p->recode->from, cols));
+        }
+        for (int s = 0; s < 2 && p->src[s]; s++)
+            raise(&most->in[s], rows * bytes_of(source_type(p, s), cols));
+    }
 }
 
 /* ---- tiles ---------------------------------------------------------------------------- */
@@ -221,21 +256,6 @@ bool tile_make(const struct plan *p, size_t i, uint64_t first, uint64_t n, void 
     err_set(e, ERR_UNSUPPORTED, "tensor '" STR_FMT "': %llu values do not survive as %s",
             STR_ARG(p->out.tensors[i].name), (unsigned long long)(*lost - before),
             dtype_info[r->dtype].name);
-    return err_hint(e, "--type f32 keeps them; --allow-lossy accepts the loss");
-}
-
-uint64_t recipe_memory(const struct recipe *r, uint64_t n_rows)
-{
-    uint64_t out = n_rows * recipe_row_bytes(r), most = 0;
-    for (size_t k = 0; k < r->n_pieces; k++) {
-        const struct piece *p = &r->pieces[k];
-        uint64_t in = 0;
-        for (int s = 0; s < 2 && p->src[s]; s++)
-            in += r->transposed
-                      ? SCATTER_ROWS * bytes_of(source_type(p, s), (n_rows + 62) / 32 * 32)
-                      : (n_rows / p->dst_step + 1) * p->src_step *
-                            bytes_of(source_type(p, s), r->cols);
-        most = in > most ? in : most;
-    }
-    return out + most + (r->transposed || r->cols < 1u << 24 ? r->cols * 4 : 0);
+    return err_hint(e, "%s--allow-lossy accepts the loss",
+                    r->dtype == DTYPE_F32 ? "" : "--type f32 may keep them; ");
 }
