@@ -122,6 +122,9 @@ void json_put_double(struct json_out *o, double v);
 void json_put_bool(struct json_out *o, bool v);
 void json_put_null(struct json_out *o);
 void json_put_raw(struct json_out *o, struct str json); /* a ready value */
+/* A finished text again, with what a terminal obeys or hides (text_unsafe) written as \uNNNN: it
+ * says the same to a program.  Line ends between values stay. */
+void json_put_safe(struct buf *b, struct str json);
 /* key and value in one, for records */
 void json_put_kstr(struct json_out *o, const char *key, struct str s);
 void json_put_ku64(struct json_out *o, const char *key, uint64_t v);

@@ -219,3 +219,29 @@ void json_put_kbool(struct json_out *o, const char *key, bool v)
     json_put_key(o, str_of(key));
     json_put_bool(o, v);
 }
+
+static void put_code(struct buf *b, uint32_t code)
+{
+    if (code >= 0x10000) {
+        buf_printf(b, "\\u%04x", (unsigned)(0xd7c0 + (code >> 10))); /* 0xd800 - (0x10000 >> 10) */
+        code = 0xdc00 + (code & 0x3ff);
+    }
+    buf_printf(b, "\\u%04x", (unsigned)code);
+}
+
+void json_put_safe(struct buf *b, struct str json)
+{
+    size_t from = 0, at = 0;
+    while (at < json.len) {
+        uint32_t code;
+        size_t n = text_utf8((struct str){ json.at + at, json.len - at }, &code);
+        bool safe = n && (code == '\n' || !text_unsafe((struct str){ json.at + at, n }));
+        if (!safe) {
+            buf_add(b, json.at + from, at - from);
+            put_code(b, n ? code : 0xfffd);
+            from = at + (n ? n : 1);
+        }
+        at += n ? n : 1;
+    }
+    buf_add(b, json.at + from, at - from);
+}

@@ -243,6 +243,23 @@ static void every_allocation_fails(void **state)
     fault_on(FAULT_NONE, 0);
 }
 
+/* What hides or steers is written in ASCII, and the text still says the same. */
+static void safe_for_terminals(void **state)
+{
+    (void)state;
+    struct err e = { 0 };
+    struct buf b = buf_make(&e);
+    json_put_safe(
+        &b,
+        STR("{\n\"\xd0\xb0\xe2\x80\xae\x7f\xc2\x85\":\"\xf3\xa0\x81\x81 \xf0\x9f\x98\x80\"\n}"));
+    static const char want[] =
+        "{\n\"\xd0\xb0\\u202e\\u007f\\u0085\":\"\\udb40\\udc41 \xf0\x9f\x98\x80\"\n}";
+    assert_int_equal(b.len, sizeof want - 1);
+    assert_memory_equal(b.at, want, b.len);
+    assert_true(json_check("safe", buf_text(&b), &e));
+    buf_free(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -253,6 +270,7 @@ int main(void)
         cmocka_unit_test(numbers_with_decimal_comma),
         cmocka_unit_test(any_double_reads_back),
         cmocka_unit_test(every_allocation_fails),
+        cmocka_unit_test(safe_for_terminals),
     };
     return cmocka_run_group_tests_name("json_write", tests, NULL, NULL);
 }
