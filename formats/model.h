@@ -46,6 +46,8 @@ struct model {
     struct names by_name;
     struct sidecar *sidecars; /* directories only; includes the index file */
     size_t n_sidecars;
+    struct str *folders; /* its sub-directories, but for weighmaster/ and hidden ones */
+    size_t n_folders;
     char **findings; /* readable, but somebody should know: one line each */
     size_t n_findings;
     const void *private; /* of the format */

@@ -283,6 +283,21 @@ static bool start(struct plan *p, const struct model *src, bool allow_lossy, str
     return p->out.files != NULL;
 }
 
+/* Sub-directories of a source hold other forms of the model, each a source of its own. */
+static bool note_folders(struct plan *p, struct err *e)
+{
+    struct buf names = buf_make(e);
+    const struct model *m = p->src;
+    for (size_t i = 0; i < m->n_folders; i++)
+        buf_printf(&names, "%s" STR_FMT "/", i ? ", " : "", STR_ARG(m->folders[i]));
+    bool ok = buf_ok(&names) &&
+              (!names.len ||
+               plan_note(p, e, "left out: " STR_FMT " (other forms; name one to convert it)",
+                         STR_ARG(buf_text(&names))));
+    buf_free(&names);
+    return ok;
+}
+
 bool plan_make(struct plan *p, const struct model *src, const struct plan_options *opt,
                struct err *e)
 {
@@ -295,6 +310,7 @@ bool plan_make(struct plan *p, const struct model *src, const struct plan_option
         ok = family_open(&v, src, opt->config, e) &&
              (v.family ? plan_family(p, &v, opt, e) : plan_container(p, opt, e)) &&
              (!opt->reversible || carry_store(p, &v, opt, e)) && lay_out(p, opt, e);
+    ok = ok && note_folders(p, e);
     family_close(&v);
     if (!ok)
         plan_free(p);

@@ -76,8 +76,7 @@ bool plan_like(struct plan *p, const struct model *src, const struct model *targ
 {
     struct plan made = { .src = src };
     made.out.files = src->files; /* for messages: its tensors have no place of their own */
-    bool ok = make_tensors(&made, target, config, e) &&
-              plan_reserve(p, target->n_tensors, e);
+    bool ok = make_tensors(&made, target, config, e) && plan_reserve(p, target->n_tensors, e);
     p->src = src;
     for (size_t i = 0; ok && i < target->n_tensors; i++)
         ok = adopt(p, &made, &target->tensors[i], e);

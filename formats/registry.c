@@ -76,10 +76,15 @@ static bool is_weights(struct str name)
     return str_ends(name, ".safetensors") || str_ends(name, ".gguf");
 }
 
+/* The files beside the weights, and the folders, which are other forms of the model. */
 static bool list_sidecars(struct model *m, const struct file_entry *all, size_t n, struct err *e)
 {
     m->sidecars = arena_new(&m->arena, struct sidecar, n, e);
-    for (size_t i = 0; m->sidecars && i < n; i++) {
+    m->folders = arena_new(&m->arena, struct str, n, e);
+    for (size_t i = 0; m->sidecars && m->folders && i < n; i++) {
+        if (all[i].kind == FILE_DIRECTORY && all[i].name.at[0] != '.' &&
+            !str_is(all[i].name, "weighmaster"))
+            m->folders[m->n_folders++] = all[i].name;
         if (all[i].kind != FILE_REGULAR || is_weights(all[i].name))
             continue;
         char *path = file_join(&m->arena, m->path, all[i].name, e);
@@ -87,7 +92,7 @@ static bool list_sidecars(struct model *m, const struct file_entry *all, size_t 
             return false;
         m->sidecars[m->n_sidecars++] = (struct sidecar){ all[i].name, path, all[i].size };
     }
-    return m->sidecars != NULL;
+    return m->sidecars && m->folders;
 }
 
 static const struct sidecar *find_index(const struct model *m, bool *several)

@@ -59,8 +59,8 @@ static bool settle_form(struct job *j, struct err *e)
                            ".safetensors");
     }
     bool named = suffix != FORM_NONE || (j->request.dest && strcmp(dest, "-") == 0);
-    opt->one_file = !str_ends(str_of(dest), "/") &&
-                    (named || (opt->to == FORM_GGUF && !j->given_shard));
+    opt->one_file =
+        !str_ends(str_of(dest), "/") && (named || (opt->to == FORM_GGUF && !j->given_shard));
     opt->shard_bytes = j->given_shard;
     opt->base = base_of(dest);
     return true;
@@ -270,9 +270,10 @@ static bool convert(struct job *j, struct err *e)
     struct arena a = { 0 };
     bool ok = model_open(&m, j->request.source, e) && plan_make(&p, &m, &j->request.options, e) &&
               (!j->from_plan || same_plan(j, &p, &a, e)) && (!j->plan_file || save_plan(j, &p, e));
-    if (ok && j->dry_run)
+    if (ok && j->dry_run) {
         ok = print_plan(j, &p, e);
-    else if (ok && j->request.dest)
+        say_notes(j, &m, &p);
+    } else if (ok && j->request.dest)
         ok = check_dest(j, &m, &p, &a, e) && write_out(j, &m, &p, &a, e) &&
              (!j->prove || prove(j, e));
     plan_free(&p);

@@ -1,4 +1,6 @@
-/* gpt_oss.h - what the two files of the gpt-oss family share. */
+/* gpt_oss.h - what the files of the gpt-oss family share: tensors in gpt_oss.c, the values of
+ * the configuration in gpt_oss_config.c, and what stands beside the tensors of an output:
+ * keys in gpt_oss_keys.c, files in gpt_oss_write.c, what is lost in gpt_oss_lost.c. */
 #ifndef FAMILY_GPT_OSS_H
 #define FAMILY_GPT_OSS_H
 
@@ -46,16 +48,21 @@ struct config {
     const char *path; /* of the JSON, for messages; NULL where keys were read */
     struct str text;  /* of config.json or original/config.json */
     bool is_hf;       /* text is the HF form */
+    struct str rope;  /* "yarn"; "default" where positions are not scaled */
     struct {
         bool known;
         double value;
     } of[N_SETTINGS];
 };
 
-void gpt_oss_know(struct config *c, size_t i, double value);
+/* False where the text is no JSON or a size is no whole number. */
+bool gpt_oss_from_json(struct config *c, struct err *e) MUST_CHECK;
 void gpt_oss_from_keys(struct config *c, const struct metadata *m);
 /* Values that one form keeps under two names, computes or leaves to the release. */
 void gpt_oss_complete(struct config *c);
+/* Sizes that the configuration does not say and the tensors do. */
+void gpt_oss_measure(struct config *c, const struct family_view *v);
+bool gpt_oss_scaled_rope(const struct config *c);
 /* config.json, original/config.json and original/dtypes.json as the release writes them. */
 void gpt_oss_put_hf(struct buf *b, const struct family_view *v, const struct config *c,
                     const struct plan *p);
@@ -63,10 +70,27 @@ void gpt_oss_put_original(struct buf *b, const struct config *c);
 void gpt_oss_put_dtypes(struct buf *b, const struct family_view *v, const struct plan *p);
 bool gpt_oss_read_config(struct family_view *v, const char *config_path, struct err *e);
 
-/* ---- gpt_oss_write.c ----------------------------------------------------------------- */
+/* ---- the output ---------------------------------------------------------------------- */
 
 bool gpt_oss_has_mxfp4(const struct plan *p); /* the output does */
 bool gpt_oss_write_config(const struct family_view *v, struct plan *p,
                           const struct plan_options *opt, const struct spelling *to, struct err *e);
+/* ERR_INPUT unless everything is known that loaders need. */
+bool gpt_oss_need_all(const struct config *c, struct err *e) MUST_CHECK;
+/* Adds the GGUF keys of an output: made of a configuration, or those of a GGUF source. */
+bool gpt_oss_put_keys(const struct family_view *v, const struct config *c, struct plan *p,
+                      struct err *e) MUST_CHECK;
+bool gpt_oss_copy_keys(const struct family_view *v, struct plan *p, const struct plan_options *opt,
+                       struct err *e) MUST_CHECK;
+/* The source's keys as llama.cpp spells them: early-Ollama names are translated. */
+bool gpt_oss_spell_keys(const struct family_view *v, struct metadata *to, struct arena *a,
+                        struct err *e) MUST_CHECK;
+
+/* Notes what the output does not hold of the source: values of config.json, other files
+ * (taken: the names that are used, NULL-terminated). */
+bool gpt_oss_note_config(const struct family_view *v, const struct config *c, struct plan *p,
+                         enum form to, struct err *e) MUST_CHECK;
+bool gpt_oss_note_files(const struct model *m, struct plan *p, const char *const *taken,
+                        struct err *e) MUST_CHECK;
 
 #endif

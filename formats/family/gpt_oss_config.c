@@ -79,62 +79,105 @@ size_t gpt_oss_setting(const char *hf)
 static bool tree_number(const cJSON *tree, const char *hf, double *out)
 {
     char newer[80];
+    bool scaling = strncmp(hf, "rope_scaling.", 13) == 0;
     if (json_get_double(tree, hf, out))
         return true;
-    snprintf(newer, sizeof newer, "rope_parameters%s",
-             strncmp(hf, "rope_scaling", 12) == 0 ? hf + 12 : ".rope_theta");
-    return (strncmp(hf, "rope_scaling.", 13) == 0 || strcmp(hf, "rope_theta") == 0) &&
-           json_get_double(tree, newer, out);
+    snprintf(newer, sizeof newer, "rope_parameters.%s", scaling ? hf + 13 : hf);
+    return (scaling || strcmp(hf, "rope_theta") == 0) && json_get_double(tree, newer, out);
 }
 
-void gpt_oss_know(struct config *c, size_t i, double value)
+static bool takes(const struct setting *s, double v)
 {
-    c->of[i].known = true;
-    c->of[i].value = value;
+    return s->kind == WHOLE ? v >= 0 && v <= UINT32_MAX && v == (double)(uint32_t)v : v == v;
 }
+
+static void know(struct config *c, const char *hf, double value)
+{
+    size_t i = gpt_oss_setting(hf);
+    if (!c->of[i].known) {
+        c->of[i].known = true;
+        c->of[i].value = value;
+    }
+}
+
+static double value_of(const struct config *c, const char *hf)
+{
+    return c->of[gpt_oss_setting(hf)].value;
+}
+
+static bool knows(const struct config *c, const char *hf)
+{
+    return c->of[gpt_oss_setting(hf)].known;
+}
+
+bool gpt_oss_scaled_rope(const struct config *c) { return str_is(c->rope, "yarn"); }
 
 /* Values that one form keeps under two names, or leaves to be computed. */
 void gpt_oss_complete(struct config *c)
 {
-    size_t ctx = gpt_oss_setting("initial_context_length"),
-           factor = gpt_oss_setting("rope_scaling.factor"),
-           max = gpt_oss_setting("max_position_embeddings"),
-           again = gpt_oss_setting("num_experts_per_tok"),
-           used = gpt_oss_setting("experts_per_token"),
-           first = gpt_oss_setting("rope_scaling.original_max_position_embeddings");
-    if (!c->of[used].known && c->of[again].known)
-        gpt_oss_know(c, used, c->of[again].value);
-    if (!c->of[again].known && c->of[used].known)
-        gpt_oss_know(c, again, c->of[used].value);
-    if (!c->of[ctx].known && c->of[first].known)
-        gpt_oss_know(c, ctx, c->of[first].value);
-    if (!c->of[first].known && c->of[ctx].known)
-        gpt_oss_know(c, first, c->of[ctx].value);
-    if (!c->of[max].known && c->of[ctx].known && c->of[factor].known)
-        gpt_oss_know(c, max, c->of[ctx].value * c->of[factor].value);
+    static const char *const twins[][2] = {
+        { "experts_per_token", "num_experts_per_tok" },
+        { "num_experts_per_tok", "experts_per_token" },
+        { "initial_context_length", "rope_scaling.original_max_position_embeddings" },
+        { "rope_scaling.original_max_position_embeddings", "initial_context_length" },
+    };
+    for (size_t i = 0; i < sizeof twins / sizeof *twins; i++)
+        if (knows(c, twins[i][1]))
+            know(c, twins[i][0], value_of(c, twins[i][1]));
+    if (!c->rope.len)
+        c->rope = knows(c, "rope_scaling.factor") ? STR("yarn") : STR("default");
+    if (knows(c, "initial_context_length") && knows(c, "rope_scaling.factor"))
+        know(c, "max_position_embeddings",
+             value_of(c, "initial_context_length") * value_of(c, "rope_scaling.factor"));
     for (size_t i = 0; i < N_SETTINGS; i++)
-        if (!c->of[i].known && gpt_oss_settings[i].fallback != 0)
-            gpt_oss_know(c, i, gpt_oss_settings[i].fallback);
+        if (gpt_oss_settings[i].fallback != 0)
+            know(c, gpt_oss_settings[i].hf, gpt_oss_settings[i].fallback);
 }
 
-static bool from_json(struct config *c, struct err *e)
+static struct str rope_of(struct str type)
+{
+    return str_is(type, "yarn")                              ? STR("yarn")
+           : str_is(type, "default") || str_is(type, "none") ? STR("default")
+                                                             : STR("of a kind that is not known");
+}
+
+static void read_rope(struct config *c, const cJSON *tree)
+{
+    static const char *const where[] = { "rope_scaling.rope_type", "rope_scaling.type",
+                                         "rope_parameters.rope_type" };
+    struct str type;
+    for (size_t i = 0; i < sizeof where / sizeof *where; i++)
+        if (json_get_str(tree, where[i], &type))
+            c->rope = rope_of(type);
+}
+
+static bool read_setting(struct config *c, const cJSON *tree, const struct setting *s,
+                         struct err *e)
+{
+    double v;
+    if (!(tree_number(tree, s->hf, &v) ||
+          (!c->is_hf && s->original && json_get_double(tree, s->original, &v)) ||
+          (strcmp(s->hf, "num_local_experts") == 0 && json_get_double(tree, "num_experts", &v))))
+        return true;
+    if (takes(s, v))
+        know(c, s->hf, v);
+    else if (!str_ends(str_of(s->hf), "_token_id")) /* they may be -1: none */
+        return err_set(e, ERR_INPUT, "%s: %s is %g", c->path, s->hf, v);
+    return true;
+}
+
+bool gpt_oss_from_json(struct config *c, struct err *e)
 {
     cJSON *tree = json_tree(c->path, c->text, e);
-    double v;
-    if (!tree)
-        return false;
-    c->is_hf = json_at(tree, "model_type") || json_at(tree, "architectures");
-    for (size_t i = 0; i < N_SETTINGS; i++) {
-        const struct setting *s = &gpt_oss_settings[i];
-        if (s->kind == FIXED || s->kind == SPECIAL)
-            continue;
-        if (tree_number(tree, s->hf, &v) ||
-            (!c->is_hf && s->original && json_get_double(tree, s->original, &v)) ||
-            (strcmp(s->hf, "num_local_experts") == 0 && json_get_double(tree, "num_experts", &v)))
-            gpt_oss_know(c, i, v);
-    }
+    bool ok = tree != NULL;
+    c->is_hf = ok && (json_at(tree, "model_type") || json_at(tree, "architectures"));
+    for (size_t i = 0; ok && i < N_SETTINGS; i++)
+        if (gpt_oss_settings[i].kind != FIXED && gpt_oss_settings[i].kind != SPECIAL)
+            ok = read_setting(c, tree, &gpt_oss_settings[i], e);
+    if (ok)
+        read_rope(c, tree);
     cJSON_Delete(tree);
-    return true;
+    return ok;
 }
 
 /* The number people wrote before it became an f32: the shortest that reads back as f. */
@@ -152,53 +195,72 @@ static double shortest(float f)
 void gpt_oss_from_keys(struct config *c, const struct metadata *m)
 {
     struct str arch = STR("gpt-oss");
+    struct str type;
+    char key[160];
+    double v;
     meta_get_str(m, "general.architecture", &arch);
-    for (size_t i = 0; i < N_SETTINGS; i++) {
-        char key[160];
-        double v;
-        const char *g = gpt_oss_settings[i].gguf;
-        if (!g || arch.len > 32)
+    for (size_t i = 0; arch.len <= 32 && i < N_SETTINGS; i++) {
+        const struct setting *s = &gpt_oss_settings[i];
+        if (!s->gguf)
             continue;
-        if (*g == ':')
-            snprintf(key, sizeof key, "%s", g + 1);
+        if (*s->gguf == ':')
+            snprintf(key, sizeof key, "%s", s->gguf + 1);
         else
-            snprintf(key, sizeof key, STR_FMT ".%s", STR_ARG(arch), g);
-        if (meta_get_double(m, key, &v))
-            gpt_oss_know(c, i, gpt_oss_settings[i].type == META_F32 ? shortest((float)v) : v);
+            snprintf(key, sizeof key, STR_FMT ".%s", STR_ARG(arch), s->gguf);
+        if (meta_get_double(m, key, &v) && takes(s, v))
+            know(c, s->hf, s->type == META_F32 ? shortest((float)v) : v);
     }
-    double inner;
-    if (str_is(arch, "gptoss") && meta_get_double(m, "gptoss.feed_forward_length", &inner))
-        gpt_oss_know(c, gpt_oss_setting("intermediate_size"), inner);
+    if (arch.len > 32)
+        return;
+    snprintf(key, sizeof key, STR_FMT ".feed_forward_length", STR_ARG(arch));
+    if (meta_get_double(m, key, &v) && v >= 0 && v <= UINT32_MAX)
+        know(c, "intermediate_size", v); /* Ollama has no expert_feed_forward_length */
+    snprintf(key, sizeof key, STR_FMT ".rope.scaling.type", STR_ARG(arch));
+    if (meta_get_str(m, key, &type))
+        c->rope = rope_of(type);
 }
 
 static uint64_t whole(const struct config *c, const char *hf)
 {
-    size_t i = gpt_oss_setting(hf);
-    double v = c->of[i].value;
-    return c->of[i].known && v >= 1 && v < 4294967296.0 ? (uint64_t)v : 0;
+    return knows(c, hf) ? (uint64_t)value_of(c, hf) : 0;
 }
 
 bool gpt_oss_read_config(struct family_view *v, const char *config_path, struct err *e)
 {
     struct config *c = arena_new(&v->arena, struct config, 1, e);
-    if (!c)
-        return false;
-    v->config = c;
-    if (!family_config(v->model, config_path, &v->arena, &c->path, &c->text, e) ||
-        (c->text.at && !from_json(c, e)))
+    if (!c || !family_config(v->model, config_path, &v->arena, &c->path, &c->text, e) ||
+        (c->text.at && !gpt_oss_from_json(c, e)))
         return false;
     if (!c->text.at)
         gpt_oss_from_keys(c, &v->model->files[0].metadata);
     gpt_oss_complete(c);
-    uint64_t heads = whole(c, "num_attention_heads"), kv = whole(c, "num_key_value_heads"),
-             dim = whole(c, "head_dim");
+    v->config = c;
+    uint64_t dim = whole(c, "head_dim"); /* all below 2^32: no product overflows */
     v->dims[DIM_VOCAB] = whole(c, "vocab_size");
     v->dims[DIM_HIDDEN] = whole(c, "hidden_size");
-    v->dims[DIM_HEADS] = heads;
+    v->dims[DIM_HEADS] = whole(c, "num_attention_heads");
+    v->dims[DIM_Q] = whole(c, "num_attention_heads") * dim;
+    v->dims[DIM_KV] = whole(c, "num_key_value_heads") * dim;
     v->dims[DIM_EXPERTS] = whole(c, "num_local_experts");
     v->dims[DIM_INNER] = whole(c, "intermediate_size");
     v->n_layers = (uint32_t)whole(c, "num_hidden_layers");
-    return size_mul(heads, dim, &v->dims[DIM_Q]) && size_mul(kv, dim, &v->dims[DIM_KV]);
+    return true;
+}
+
+void gpt_oss_measure(struct config *c, const struct family_view *v)
+{
+    const uint64_t *d = v->dims;
+    know(c, "vocab_size", (double)d[DIM_VOCAB]);
+    know(c, "hidden_size", (double)d[DIM_HIDDEN]);
+    know(c, "num_attention_heads", (double)d[DIM_HEADS]);
+    know(c, "num_local_experts", (double)d[DIM_EXPERTS]);
+    know(c, "intermediate_size", (double)d[DIM_INNER]);
+    know(c, "num_hidden_layers", (double)v->n_layers);
+    if (d[DIM_HEADS] && d[DIM_Q] % d[DIM_HEADS] == 0)
+        know(c, "head_dim", (double)(d[DIM_Q] / d[DIM_HEADS]));
+    uint64_t dim = whole(c, "head_dim");
+    if (dim && d[DIM_KV] % dim == 0)
+        know(c, "num_key_value_heads", (double)(d[DIM_KV] / dim));
 }
 
 /* ---- config.json ------------------------------------------------------------------------ */
@@ -236,6 +298,7 @@ static void put_special(struct json_out *o, const struct family_view *v, const s
     } else if (strcmp(name, "tie_word_embeddings") == 0) {
         json_put_kbool(o, name,
                        !model_find(&p->out, STR("lm_head.weight")) &&
+                           !model_find(&p->out, STR("unembedding.weight")) &&
                            !model_find(&p->out, STR("output.weight")));
     }
 }
@@ -245,22 +308,27 @@ void gpt_oss_put_hf(struct buf *b, const struct family_view *v, const struct con
                     const struct plan *p)
 {
     struct json_out o = json_out(b, JSON_INDENT);
-    bool nested = false;
+    bool inside = false; /* rope_scaling */
     json_put_open(&o, '{');
     for (size_t i = 0; i < N_SETTINGS; i++) {
         const struct setting *s = &gpt_oss_settings[i];
-        const char *dot = strchr(s->hf, '.');
-        if (!nested && dot) {
-            json_put_key(&o, (struct str){ s->hf, (size_t)(dot - s->hf) });
-            json_put_open(&o, '{');
-        } else if (nested && !dot) {
+        bool rope = strncmp(s->hf, "rope_scaling.", 13) == 0;
+        if (rope && !inside) {
+            json_put_key(&o, STR("rope_scaling"));
+            if (gpt_oss_scaled_rope(c))
+                json_put_open(&o, '{');
+            else
+                json_put_null(&o);
+        } else if (!rope && inside && gpt_oss_scaled_rope(c)) {
             json_put_close(&o, '}');
         }
-        nested = dot != NULL;
+        inside = rope;
+        if (rope && !gpt_oss_scaled_rope(c))
+            continue;
         if (s->kind == SPECIAL) {
             put_special(&o, v, p, s->hf);
         } else if (s->kind == FIXED || c->of[i].known) {
-            json_put_key(&o, str_of(dot ? dot + 1 : s->hf));
+            json_put_key(&o, str_of(rope ? s->hf + 13 : s->hf));
             if (s->kind == FIXED)
                 json_put_raw(&o, str_of(s->fixed));
             else
@@ -277,16 +345,31 @@ void gpt_oss_put_original(struct buf *b, const struct config *c)
     json_put_open(&o, '{');
     for (size_t i = 0; i < sizeof original_keys / sizeof *original_keys; i++) {
         size_t k = gpt_oss_setting(original_keys[i].hf);
-        if (!c->of[k].known)
+        bool unscaled =
+            !gpt_oss_scaled_rope(c) && strcmp(original_keys[i].hf, "rope_scaling.factor") == 0;
+        if (!c->of[k].known && !unscaled)
             continue;
         json_put_key(&o, str_of(original_keys[i].key));
-        put_number(&o, original_keys[i].kind, c->of[k].value);
+        put_number(&o, original_keys[i].kind, unscaled ? 1.0 : c->of[k].value);
     }
     json_put_close(&o, '}');
 }
 
-/* dtypes.json: every tensor in the order of the reference code, which is that of the table with
- * the embedding first and the final norm and output last. */
+/* dtypes.json has the tensor, if the output does. */
+static void put_dtype(struct json_out *o, const struct plan *p, const char *name)
+{
+    const struct tensor *t = model_find(&p->out, str_of(name));
+    if (!t)
+        return;
+    json_put_kstr(o, name,
+                  str_ends(t->name, ".blocks")   ? STR("FP4")
+                  : str_ends(t->name, ".scales") ? STR("UE8")
+                  : t->dtype == DTYPE_BF16       ? STR("BF16")
+                  : t->dtype == DTYPE_F16        ? STR("F16")
+                                                 : STR("F32"));
+}
+
+/* In the order of the reference code. */
 void gpt_oss_put_dtypes(struct buf *b, const struct family_view *v, const struct plan *p)
 {
     static const char *const order[] = {
@@ -298,28 +381,14 @@ void gpt_oss_put_dtypes(struct buf *b, const struct family_view *v, const struct
     };
     struct json_out o = json_out(b, JSON_SPACED);
     json_put_open(&o, '{');
-    for (uint32_t layer = 0; layer <= v->n_layers + 1; layer++) {
-        bool ends = layer == 0 || layer == v->n_layers + 1;
-        size_t n = layer == 0 ? 1 : ends ? 2 : sizeof order / sizeof *order;
-        for (size_t i = 0; i < n; i++) {
+    put_dtype(&o, p, "embedding.weight");
+    for (uint32_t layer = 0; layer < v->n_layers; layer++)
+        for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
             char name[FAMILY_NAME];
-            if (ends)
-                snprintf(name, sizeof name, "%s",
-                         layer == 0 ? "embedding.weight"
-                         : i        ? "unembedding.weight"
-                                    : "norm.scale");
-            else
-                snprintf(name, sizeof name, "block.%u.%s", layer - 1, order[i]);
-            const struct tensor *t = model_find(&p->out, str_of(name));
-            if (!t)
-                continue;
-            const char *type = str_ends(t->name, ".blocks")   ? "FP4"
-                               : str_ends(t->name, ".scales") ? "UE8"
-                               : t->dtype == DTYPE_BF16       ? "BF16"
-                               : t->dtype == DTYPE_F16        ? "F16"
-                                                              : "F32";
-            json_put_kstr(&o, name, str_of(type));
+            snprintf(name, sizeof name, "block.%u.%s", layer, order[i]);
+            put_dtype(&o, p, name);
         }
-    }
+    put_dtype(&o, p, "norm.scale");
+    put_dtype(&o, p, "unembedding.weight");
     json_put_close(&o, '}');
 }
