@@ -53,9 +53,9 @@ $(TOOLS:%=$(BIN)/%): $(BIN)/%: $B/tools/%.o $(LIB)
 	$(CC) $(ALL_LDFLAGS) $^ $(ALL_LDLIBS) -o $@
 $(TESTS): %: %.o $(TESTLIB) $(LIB)
 	$(CC) $(ALL_LDFLAGS) $^ $(ALL_LDLIBS) $$(pkg-config --libs cmocka) -o $@
-$(REPLAYS): %_replay: %_fuzz.o $B/tests/fuzz/replay.o $(LIB)
+$(REPLAYS): %_replay: %_fuzz.o $B/tests/fuzz/replay.o $(TESTLIB) $(LIB)
 	$(CC) $(ALL_LDFLAGS) $^ $(ALL_LDLIBS) -o $@
-$(FUZZERS): %: %.o $(LIB)
+$(FUZZERS): %: %.o $(TESTLIB) $(LIB)
 	$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer $^ $(ALL_LDLIBS) -o $@
 $B/tests/bench/measure: %: %.o
 	$(CC) $(ALL_LDFLAGS) $^ -o $@
