@@ -177,14 +177,15 @@ static bool add_vocab(const struct family_view *v, struct plan *p, struct err *e
 static bool write_hf(const struct family_view *v, const struct config *c, struct plan *p,
                      const struct plan_options *opt, struct err *e)
 {
-    bool gguf = v->spelling->form == FORM_GGUF;
     struct buf b = buf_make(e);
     if (!gpt_oss_need_all(c, e))
         return false;
     gpt_oss_put_hf(&b, v, c, p);
     if (!add_text(p, "config.json", &b, e))
         return false;
-    if (gguf)
+    if (v->spelling->form == FORM_HF)
+        return true;
+    if (v->spelling->form == FORM_GGUF)
         return add_vocab(v, p, e) &&
                plan_note(p, e,
                          "the GGUF carries no original files: config.json and the tokenizer "
@@ -219,7 +220,9 @@ bool gpt_oss_write_config(const struct family_view *v, struct plan *p,
         return write_gguf(v, c, p, opt, e);
     if (opt->one_file)
         return gpt_oss_note_files(v->model, p, takes_none, e);
-    if (to->form == v->spelling->form)
+    /* a source that speaks in keys has no files to copy, whatever it calls its tensors */
+    bool keys = meta_find(&v->model->files[0].metadata, "general.architecture");
+    if (to->form == v->spelling->form && !keys)
         return same_form(v, c, p, opt, e);
     return to->form == FORM_HF ? write_hf(v, c, p, opt, e) : write_original(v, c, p, opt, e);
 }

@@ -21,8 +21,8 @@ static bool add_tensor(struct model *out, const struct plain_tensor *from, struc
     return tensor_size(t, &elems, &t->bytes) || err_set(e, ERR_UNSUPPORTED, "broken blocks");
 }
 
-bool plain_lay_out(struct model *out, const struct format *f, const struct plain_tensor *t, size_t n,
-                  const struct metadata *keys, uint64_t shard_bytes, struct err *e)
+bool plain_lay_out(struct model *out, const struct format *f, const struct plain_tensor *t,
+                   size_t n, const struct metadata *keys, uint64_t shard_bytes, struct err *e)
 {
     struct layout_options opt = { shard_bytes, STR("tiny") };
     *out = (struct model){ .format = f, .path = "tiny" };

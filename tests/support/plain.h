@@ -13,8 +13,8 @@ struct plain_tensor {
 
 /* Lays out the n tensors and the metadata in `out` (may be NULL) in format f; model_close frees
  * it.  shard_bytes as in layout_options. */
-bool plain_lay_out(struct model *out, const struct format *f, const struct plain_tensor *t, size_t n,
-                  const struct metadata *keys, uint64_t shard_bytes, struct err *e);
+bool plain_lay_out(struct model *out, const struct format *f, const struct plain_tensor *t,
+                   size_t n, const struct metadata *keys, uint64_t shard_bytes, struct err *e);
 /* Byte `at` of tensor number i. */
 uint8_t plain_byte(size_t i, uint64_t at);
 /* A laid-out file, headers and tensor bytes; fixture_free frees it. */

@@ -117,7 +117,8 @@ static void every_number_of_tensors_comes_back(void **state)
     static char name[MOST][24];
     for (size_t i = 0; i < MOST; i++) {
         snprintf(name[i], sizeof name[i], "blk.%zu.attn_q.weight", i);
-        t[i] = (struct plain_tensor){ name[i], i % 2 ? DTYPE_F32 : DTYPE_BF16, 2, { 1, i % 5 + 1 } };
+        t[i] =
+            (struct plain_tensor){ name[i], i % 2 ? DTYPE_F32 : DTYPE_BF16, 2, { 1, i % 5 + 1 } };
     }
     for (int i = 0; formats[i]; i++)
         for (size_t n = 0; n <= MOST; n += n < 5 ? 1 : 599)
