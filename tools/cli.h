@@ -108,6 +108,10 @@ bool cli_parse(const struct cli *cli, int *argc, char ***argv, struct err *e) MU
 /* Writes text to standard output, all of it or ERR_SYSTEM; ERR_MEMORY if building it failed. */
 bool cli_print(const struct buf *text, struct err *e) MUST_CHECK;
 
+/* Writes text to path, complete or not at all (file.h: output_check says when it may stand
+ * there); "-" is standard output. */
+bool cli_write(const char *path, const struct buf *text, bool replace, struct err *e) MUST_CHECK;
+
 /* Says the error on standard error, escaped for a terminal, and returns the exit code:
  *
  *     weigh-convert: error: MESSAGE

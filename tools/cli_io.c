@@ -13,6 +13,20 @@ bool cli_print(const struct buf *text, struct err *e)
            (text->len == 0 || fd_write(STDOUT_FILENO, "standard output", buf_span(text), e));
 }
 
+bool cli_write(const char *path, const struct buf *text, bool replace, struct err *e)
+{
+    struct output o;
+    size_t file;
+    bool ok = buf_ok(text) && output_check(path, false, replace, NULL, 0, e) &&
+              output_open(&o, path, false, replace, e);
+    if (!ok)
+        return false;
+    ok = output_add(&o, STR(""), text->len, &file, e) &&
+         output_write(&o, file, buf_span(text), 0, e) && output_commit(&o, e);
+    output_close(&o);
+    return ok;
+}
+
 /* Some file systems tell of a lost write only on closing; a duplicate leaves the stream usable. */
 static bool output_arrived(struct err *e)
 {

@@ -175,25 +175,11 @@ static bool print_plan(const struct job *j, const struct plan *p, struct err *e)
     return ok;
 }
 
-static bool write_text(const char *path, const struct buf *b, bool force, struct err *e)
-{
-    struct output o;
-    size_t file;
-    bool ok = buf_ok(b) && output_check(path, false, force, NULL, 0, e) &&
-              output_open(&o, path, false, force, e);
-    if (!ok)
-        return false;
-    ok = output_add(&o, STR(""), b->len, &file, e) && output_write(&o, file, buf_span(b), 0, e) &&
-         output_commit(&o, e);
-    output_close(&o);
-    return ok;
-}
-
 static bool save_plan(const struct job *j, const struct plan *p, struct err *e)
 {
     struct buf b = buf_make(e);
     plan_json(&b, p, &j->request);
-    bool ok = write_text(j->plan_file, &b, j->force, e);
+    bool ok = cli_write(j->plan_file, &b, j->force, e);
     buf_free(&b);
     return ok;
 }
