@@ -5,6 +5,7 @@
 #include "tools/cli.h"
 #include "tools/progress.h"
 
+#include "verify/manifest.h"
 #include "verify/roundtrip.h"
 
 #include <stdio.h>
@@ -87,6 +88,18 @@ static bool settle(struct job *j, int argc, char **argv, struct arena *a, struct
         return err_hint(e, "-n shows what would be written");
     }
     return settle_form(j, e);
+}
+
+/* A manifest certifies what stands under a name. */
+static bool settle_manifest(const struct job *j, struct err *e)
+{
+    const char *dest = j->request.dest ? j->request.dest : "-";
+    if (!j->manifest)
+        return true;
+    if (j->dry_run || strcmp(dest, "-") == 0)
+        return err_set(e, ERR_USAGE, "--manifest needs an output under a name");
+    return strcmp(dest, j->manifest) != 0 ||
+           err_set(e, ERR_USAGE, "the output and its manifest are both %s", dest);
 }
 
 /* ---- reports ----------------------------------------------------------------------------- */
@@ -214,7 +227,25 @@ static bool check_dest(const struct job *j, const struct model *m, const struct 
     sources[0] = m->path;
     for (size_t i = 0; i < m->n_files; i++)
         sources[i + 1] = m->files[i].path;
-    return output_check(j->request.dest, p->directory, j->force, sources, m->n_files + 1, e);
+    return output_check(j->request.dest, p->directory, j->force, sources, m->n_files + 1, e) &&
+           (!j->manifest || output_check(j->manifest, false, j->force, sources, m->n_files + 1, e));
+}
+
+/* Of what stands at DEST now. */
+static bool write_manifest(struct job *j, const struct plan *p, const struct execute_result *r,
+                           struct err *e)
+{
+    struct manifest m;
+    struct buf b = buf_make(e);
+    progress_open(&j->bar, j->progress, j->quiet);
+    bool ok = manifest_of_output(&m, p, r, j->request.dest, &j->run, e);
+    progress_close(&j->bar);
+    if (ok)
+        manifest_write(&b, &m);
+    ok = ok && cli_write(j->manifest, &b, j->force, e);
+    manifest_free(&m);
+    buf_free(&b);
+    return ok;
 }
 
 static bool write_out(struct job *j, const struct model *m, const struct plan *p, struct arena *a,
@@ -228,14 +259,15 @@ static bool write_out(struct job *j, const struct model *m, const struct plan *p
     j->run.ctx = &j->bar;
     bool ok = execute_write(p, j->request.dest, j->force, &j->run, &result, a, e);
     progress_close(&j->bar);
-    j->run.progress = NULL;
     if (!ok)
         return false;
     j->written = true;
     say_notes(j, m, p);
     say_lost(j, p, &result);
     say_done(j, p, start);
-    return true;
+    ok = !j->manifest || write_manifest(j, p, &result, e);
+    j->run.progress = NULL;
+    return ok;
 }
 
 static bool prove(struct job *j, struct err *e)
@@ -295,7 +327,7 @@ int main(int argc, char **argv)
         { "plan", 0, OPT_TEXT, &j.plan_file, "FILE", "save the plan as JSON" },
         { "from-plan", 0, OPT_TEXT, &j.from_plan, "FILE",
           "run a saved plan again, if it still holds" },
-
+        OPT_MANIFEST(&j.manifest),
         OPT_JOBS(&j.run.jobs),
         OPT_MEM(&j.run.mem),
         OPT_TILE(&j.run.tile),
@@ -334,7 +366,7 @@ int main(int argc, char **argv)
     };
     if (!cli_parse(&cli, &argc, &argv, &e))
         return cli_exit(&cli, &e, NULL);
-    bool ok = settle(&j, argc, argv, &a, &e) && convert(&j, &e);
+    bool ok = settle(&j, argc, argv, &a, &e) && settle_manifest(&j, &e) && convert(&j, &e);
     arena_free(&a);
     return cli_exit(&cli, &e,
                     ok          ? NULL
