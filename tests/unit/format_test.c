@@ -210,8 +210,7 @@ static void files_belong_to_one_format(void **state)
         "PK\3\4 a zip archive",
         "\x80\2}q\1 a pickle",
         "{\"a\": \"some JSON text\"}",
-        "\x7f"
-        "ELF and then some bytes",
+        "\177ELF and then some bytes",
         "#!/bin/sh\necho a script\n",
         "GGU",
         "GGML....",
