@@ -291,7 +291,7 @@ static void test_loss(void **state)
     tiny_file_free(f);
     assert_true(model_open(&m, dir, &e));
     struct plan p = { 0 };
-    struct recipe r;
+    struct recipe r = { 0 };
     assert_true(plan_reserve(&p, 1, &e) && plan_whole(&p, &m.tensors[0], DTYPE_BF16, &r, &e));
     p.src = &m;
     assert_true(plan_add(&p, STR("x"), DTYPE_BF16, 1, &n, r, &e));
