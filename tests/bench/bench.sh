@@ -51,7 +51,7 @@ synthesise() {
     timed synth weigh-synth gpt-oss-20b --layers "$layers" --form hf -q -o "$model"
     bytes=$(cat "$model"/*.safetensors | wc -c) # reads it too: warm from here on
     mkdir -p "$dir/lean" # the same without its tokenizer
-    ln -sf "$PWD/$model"/{*.safetensors,*.index.json,config.json} "$dir/lean/" 2>/dev/null || true
+    ln -sf "$(realpath "$model")"/{*.safetensors,*.index.json,config.json} "$dir/lean/"
     weigh-synth gpt-oss-120b --form hf --sparse -q -o "$dir/120b"
     [ "$bytes" -ge $((4 << 30)) ] || echo "bench: only $bytes bytes: figures below 4 GiB say little" >&2
 }
