@@ -18,6 +18,15 @@
 
 #include "formats/family.h"
 
+#define CARRY_SCHEMA      "weigh.carry/1"
+#define CARRY_FOLDER      "weighmaster/"
+#define CARRY_KEY         "weighmaster.carry"
+#define CARRY_KEY_OF_FILE "weighmaster.file."
+#define CARRY_MOST        ((uint64_t)1 << 30) /* bytes of carried files that are held in memory */
+
+/* Is it one of the GGUF keys above? */
+bool carry_is_key(struct str key);
+
 /* Adds the files of p->src to the plan's output: keys or extras. */
 bool carry_store(struct plan *p, const struct family_view *v, const struct plan_options *opt,
                  struct err *e) MUST_CHECK;

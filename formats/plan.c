@@ -23,8 +23,13 @@ bool plan_note(struct plan *p, struct err *e, const char *fmt, ...)
 
 bool plan_reserve(struct plan *p, size_t n, struct err *e)
 {
-    struct recipe *more = arena_new(&p->out.arena, struct recipe, p->out.n_tensors + n, e);
-    if (!more || !model_reserve(&p->out, n, e))
+    size_t room = p->out.room_tensors;
+    if (!model_reserve(&p->out, n, e))
+        return false;
+    if (p->recipes && p->out.room_tensors == room)
+        return true;
+    struct recipe *more = arena_new(&p->out.arena, struct recipe, p->out.room_tensors, e);
+    if (!more)
         return false;
     if (p->out.n_tensors)
         memcpy(more, p->recipes, p->out.n_tensors * sizeof *more);
@@ -100,6 +105,24 @@ bool plan_extra(struct plan *p, struct str name, struct span bytes, const char *
     p->extras = all;
     all[p->n_extras++] = (struct extra){ name, bytes, copy_of, size, NULL };
     return true;
+}
+
+bool plan_note_left(struct plan *p, const char *const *taken, struct err *e)
+{
+    const struct model *m = p->src;
+    struct buf left = buf_make(e);
+    for (size_t i = 0; i < m->n_sidecars; i++) {
+        bool used = str_ends(m->sidecars[i].name, ".index.json");
+        for (size_t k = 0; taken[k]; k++)
+            used = used || str_is(m->sidecars[i].name, taken[k]);
+        if (!used)
+            buf_printf(&left, "%s" STR_FMT, left.len ? ", " : "", STR_ARG(m->sidecars[i].name));
+    }
+    bool ok = buf_ok(&left) &&
+              (!left.len || plan_note(p, e, "files left out (--reversible keeps them): " STR_FMT,
+                                      STR_ARG(buf_text(&left))));
+    buf_free(&left);
+    return ok;
 }
 
 void plan_free(struct plan *p)

@@ -92,6 +92,10 @@ bool plan_like(struct plan *p, const struct model *src, const struct model *targ
 uint64_t plan_bytes(const struct plan *p);
 bool plan_note(struct plan *p, struct err *e, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
+/* Notes the files beside the source's weights that the output does not hold.  taken: names of
+ * those it has made use of, NULL-terminated. */
+bool plan_note_left(struct plan *p, const char *const *taken, struct err *e) MUST_CHECK;
+
 /* ---- building, for families ------------------------------------------------- */
 
 /* Room for n output tensors. */

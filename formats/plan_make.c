@@ -25,9 +25,8 @@ static bool add_unclaimed(struct plan *p, const struct family_view *v,
     if (!plan_reserve(p, v->n_extra, e))
         return false;
     for (size_t i = 0; i < v->n_extra; i++) {
-        if (str_starts(v->extra[i]->name, "rope_freqs.")) /* derived from the configuration */
-            continue;
-        if (!add_as_is(p, v->extra[i], opt, e))
+        bool derived = str_starts(v->extra[i]->name, "rope_freqs."); /* from the configuration */
+        if (!(derived && opt->canonical) && !add_as_is(p, v->extra[i], opt, e))
             return false;
     }
     return !v->n_extra ||
@@ -79,11 +78,38 @@ static bool lay_out(struct plan *p, const struct plan_options *opt, struct err *
 
 /* ---- the plan ---------------------------------------------------------------------- */
 
+/* Keys of the source that the plan may add to: the source's own table stays as it is. */
+static struct metadata borrow(const struct metadata *m)
+{
+    return (struct metadata){ m->all, m->n, m->n }; /* full: adding begins a new table */
+}
+
+/* The keys of a container that stays the same; into another they have no way. */
+static bool container_keys(struct plan *p, const struct plan_options *opt, struct err *e)
+{
+    const struct metadata *from = &p->src->files[0].metadata;
+    struct metadata *to = &p->out.files[0].metadata;
+    bool to_gguf = opt->to == FORM_GGUF, from_gguf = p->src->format == &format_gguf;
+    bool drop = opt->reversible || opt->type != DTYPE_NONE; /* see gpt_oss_copy_keys */
+    struct str arch;
+    if (to_gguf == from_gguf)
+        for (size_t i = 0; i < from->n; i++)
+            if (!(from_gguf && drop && carry_is_key(from->all[i].key)) &&
+                !meta_add(to, from->all[i], &p->out.arena, e))
+                return false;
+    if (to_gguf != from_gguf && from->n && !opt->reversible &&
+        !plan_note(p, e, "%zu %s left out: the output has no place for them", from->n,
+                   from_gguf ? "keys are" : "entries of __metadata__ are"))
+        return false;
+    return !to_gguf || meta_get_str(to, "general.architecture", &arch) ||
+           meta_add_str(to, "general.architecture", STR("unknown"), &p->out.arena, e);
+}
+
 /* A model of no family: names and types are kept, files beside the weights travel along. */
 static bool plan_container(struct plan *p, const struct plan_options *opt, struct err *e)
 {
+    static const char *const none[] = { NULL };
     const struct model *m = p->src;
-    struct model_file *f = &p->out.files[0];
     if (opt->to == FORM_ORIGINAL)
         return err_set(e, ERR_UNSUPPORTED,
                        "%s: the architecture is not known, so --to original "
@@ -93,21 +119,16 @@ static bool plan_container(struct plan *p, const struct plan_options *opt, struc
     p->to = opt->to == FORM_GGUF ? "gguf" : "safetensors";
     if (!plan_note(p, e,
                    "the architecture is not known: only the container changes, names and "
-                   "types are kept"))
-        return false;
-    bool to_gguf = opt->to == FORM_GGUF, from_gguf = m->format == &format_gguf;
-    if (to_gguf == from_gguf)
-        f->metadata = m->files[0].metadata;
-    struct str arch;
-    if (to_gguf && !meta_get_str(&f->metadata, "general.architecture", &arch) &&
-        !meta_add_str(&f->metadata, "general.architecture", STR("unknown"), &p->out.arena, e))
+                   "types are kept") ||
+        !container_keys(p, opt, e))
         return false;
     for (size_t i = 0; !opt->one_file && i < m->n_sidecars; i++)
         if (!str_ends(m->sidecars[i].name, ".index.json") &&
             !plan_extra(p, m->sidecars[i].name, (struct span){ 0 }, m->sidecars[i].path,
                         m->sidecars[i].size, e))
             return false;
-    return add_all_as_is(p, opt, e) && model_index(&p->out, e);
+    return (!opt->one_file || opt->reversible || plan_note_left(p, none, e)) &&
+           add_all_as_is(p, opt, e) && model_index(&p->out, e);
 }
 
 static bool plan_family(struct plan *p, const struct family_view *v, const struct plan_options *opt,
@@ -122,7 +143,7 @@ static bool plan_family(struct plan *p, const struct family_view *v, const struc
     p->to = s->name;
     /* HF to HF keeps the user's own spelling of __metadata__, GGUF keys do not belong there */
     if (p->src->format == &format_safetensors && to != FORM_GGUF)
-        p->out.files[0].metadata = p->src->files[0].metadata;
+        p->out.files[0].metadata = borrow(&p->src->files[0].metadata);
     return family_write(v, s, opt, p, e) && add_unclaimed(p, v, opt, e) &&
            model_index(&p->out, e) && (opt->canonical || v->family->write_config(v, p, opt, s, e));
 }

@@ -57,6 +57,17 @@ static bool compare_bytes(const struct model *source, const struct plan *back,
 
 /* ---- carried files --------------------------------------------------------------------- */
 
+static bool extra_sha(const struct extra *x, struct sha256 *sha, struct arena *a, struct err *e)
+{
+    struct file_digest d;
+    if (!x->copy_of)
+        return sha_of(x->bytes, sha, e);
+    if (!file_digest_of(x->copy_of, false, &d, a, NULL, NULL, e))
+        return false;
+    *sha = d.sha;
+    return true;
+}
+
 /* The digests a restoration promises, of files that are read anew from the source. */
 static bool compare_files(const struct model *source, const struct plan *back,
                           const struct execute_options *opt, struct proof *proof, struct err *e)
@@ -76,7 +87,7 @@ static bool compare_files(const struct model *source, const struct plan *back,
     for (size_t i = 0; ok && i < back->n_extras; i++) {
         struct sha256 sha;
         char *path = file_join(&a, source->path, back->extras[i].name, e);
-        ok = path && sha_of(back->extras[i].bytes, &sha, e) &&
+        ok = path && extra_sha(&back->extras[i], &sha, &a, e) &&
              file_digest_of(path, false, &d, &a, NULL, NULL, e);
         if (ok && !sha_eq(&d.sha, &sha))
             ok = err_set(e, ERR_MISMATCH, "restored file " STR_FMT " differs from the source",

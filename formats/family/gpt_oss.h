@@ -86,11 +86,8 @@ bool gpt_oss_copy_keys(const struct family_view *v, struct plan *p, const struct
 bool gpt_oss_spell_keys(const struct family_view *v, struct metadata *to, struct arena *a,
                         struct err *e) MUST_CHECK;
 
-/* Notes what the output does not hold of the source: values of config.json, other files
- * (taken: the names that are used, NULL-terminated). */
+/* Notes the values of config.json that an output of that form does not hold. */
 bool gpt_oss_note_config(const struct family_view *v, const struct config *c, struct plan *p,
                          enum form to, struct err *e) MUST_CHECK;
-bool gpt_oss_note_files(const struct model *m, struct plan *p, const char *const *taken,
-                        struct err *e) MUST_CHECK;
 
 #endif

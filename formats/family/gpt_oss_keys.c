@@ -1,5 +1,6 @@
 /* gpt_oss_keys.c - the keys of a GGUF output: made of a configuration and tokenizer files, or
  * taken over from a GGUF source. */
+#include "formats/carry.h"
 #include "formats/family/gpt_oss.h"
 #include "formats/vocab.h"
 
@@ -191,7 +192,7 @@ bool gpt_oss_copy_keys(const struct family_view *v, struct plan *p, const struct
     bool ok = gpt_oss_spell_keys(v, &spelled, a, e);
     for (size_t i = 0; ok && i < spelled.n; i++) {
         struct str key = spelled.all[i].key;
-        if (drop && (str_is(key, "weighmaster.carry") || str_starts(key, "weighmaster.file.")))
+        if (drop && carry_is_key(key))
             continue;
         ok = new_type && str_is(key, "general.file_type")
                  ? meta_add_u32(to, "general.file_type", file_type(p), a, e)

@@ -11,8 +11,6 @@ static void list(struct buf *b, struct str name, const char *mark)
     buf_printf(b, "%s" STR_FMT "%s", b->len ? ", " : "", STR_ARG(name), mark);
 }
 
-/* ---- config.json ----------------------------------------------------------------------- */
-
 /* Has form `to` a place for this setting? */
 static bool has_place(const char *dotted, enum form to)
 {
@@ -93,25 +91,5 @@ bool gpt_oss_note_config(const struct family_view *v, const struct config *c, st
     cJSON_Delete(is);
     buf_free(&text);
     buf_free(&l.names);
-    return ok;
-}
-
-/* ---- files ------------------------------------------------------------------------------- */
-
-bool gpt_oss_note_files(const struct model *m, struct plan *p, const char *const *taken,
-                        struct err *e)
-{
-    struct buf left = buf_make(e);
-    for (size_t i = 0; i < m->n_sidecars; i++) {
-        bool used = str_ends(m->sidecars[i].name, ".index.json");
-        for (size_t k = 0; taken[k]; k++)
-            used = used || str_is(m->sidecars[i].name, taken[k]);
-        if (!used)
-            list(&left, m->sidecars[i].name, "");
-    }
-    bool ok = buf_ok(&left) &&
-              (!left.len || plan_note(p, e, "files left out (--reversible keeps them): " STR_FMT,
-                                      STR_ARG(buf_text(&left))));
-    buf_free(&left);
     return ok;
 }

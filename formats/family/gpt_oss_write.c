@@ -66,8 +66,8 @@ static bool write_gguf(const struct family_view *v, const struct config *c, stru
         return gpt_oss_copy_keys(v, p, opt, e);
     return gpt_oss_need_all(c, e) && gpt_oss_put_keys(v, c, p, e) &&
            (opt->reversible ||
-            (gpt_oss_note_files(v->model, p, gguf_takes, e) &&
-             gpt_oss_note_config(v, c, p, FORM_GGUF, e) && note_tokenizer(v->model, p, e)));
+            (plan_note_left(p, gguf_takes, e) && gpt_oss_note_config(v, c, p, FORM_GGUF, e) &&
+             note_tokenizer(v->model, p, e)));
 }
 
 /* ---- directories ------------------------------------------------------------------------ */
@@ -190,11 +190,11 @@ static bool write_hf(const struct family_view *v, const struct config *c, struct
                plan_note(p, e,
                          "the GGUF carries no original files: config.json and the tokenizer "
                          "files are made of its keys, the rest are the release's values") &&
-               (opt->reversible || gpt_oss_note_files(v->model, p, takes_none, e));
+               (opt->reversible || plan_note_left(p, takes_none, e));
     return plan_note(p, e,
                      "original/ has no tokenizer: copy tokenizer.json and its companions from "
                      "the HF form; what its config.json lacks has the release's values") &&
-           (opt->reversible || gpt_oss_note_files(v->model, p, original_takes, e));
+           (opt->reversible || plan_note_left(p, original_takes, e));
 }
 
 static bool write_original(const struct family_view *v, const struct config *c, struct plan *p,
@@ -207,7 +207,7 @@ static bool write_original(const struct family_view *v, const struct config *c, 
     gpt_oss_put_dtypes(&d, v, p);
     bool ok = add_text(p, "config.json", &b, e) && add_text(p, "dtypes.json", &d, e);
     buf_free(&d);
-    return ok && (opt->reversible || (gpt_oss_note_files(v->model, p, original_takes, e) &&
+    return ok && (opt->reversible || (plan_note_left(p, original_takes, e) &&
                                       gpt_oss_note_config(v, c, p, FORM_ORIGINAL, e)));
 }
 
@@ -219,7 +219,7 @@ bool gpt_oss_write_config(const struct family_view *v, struct plan *p,
     if (to->form == FORM_GGUF)
         return write_gguf(v, c, p, opt, e);
     if (opt->one_file)
-        return gpt_oss_note_files(v->model, p, takes_none, e);
+        return plan_note_left(p, takes_none, e);
     /* a source that speaks in keys has no files to copy, whatever it calls its tensors */
     bool keys = meta_find(&v->model->files[0].metadata, "general.architecture");
     if (to->form == v->spelling->form && !keys)

@@ -38,11 +38,23 @@ static void remove_root(void)
         tree_remove(root);
 }
 
+/* One copy of each text, kept to the end. */
+static const char *keep(const char *text)
+{
+    static char *all[1000];
+    size_t i = 0;
+    while (all[i] && strcmp(all[i], text) != 0)
+        i++;
+    if (!all[i])
+        all[i] = strdup(text);
+    if (!all[i] || i == 999)
+        give_up("too many paths:", text);
+    return all[i];
+}
+
 const char *tree_path(const char *fmt, ...)
 {
-    static char paths[16][1024];
-    static unsigned calls;
-    char *path = paths[calls++ % 16];
+    char path[1024];
     if (!root[0]) {
         const char *tmp = getenv("TMPDIR"), *shm = "/dev/shm"; /* where fsync costs nothing */
         tmp = access(shm, W_OK | X_OK) == 0 ? shm : tmp ? tmp : "/tmp";
@@ -52,12 +64,12 @@ const char *tree_path(const char *fmt, ...)
         owner = getpid();
         atexit(remove_root);
     }
-    int n = snprintf(path, sizeof paths[0], "%s/", root);
+    int n = snprintf(path, sizeof path, "%s/", root);
     va_list ap;
     va_start(ap, fmt);
-    vsnprintf(path + n, sizeof paths[0] - (size_t)n, fmt, ap);
+    vsnprintf(path + n, sizeof path - (size_t)n, fmt, ap);
     va_end(ap);
-    return path;
+    return keep(path);
 }
 
 void tree_mkdir(const char *path)

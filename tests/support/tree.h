@@ -7,7 +7,7 @@
 #include <stdbool.h>
 
 /* A path "DIR/name" in a fresh directory of this program, in memory where there is /dev/shm, else
- * under TMPDIR; removed when the program ends.  Good until the sixteenth call after this one. */
+ * under TMPDIR; removed when the program ends.  The text stays good. */
 const char *tree_path(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void tree_mkdir(const char *path); /* parents too; may exist */
 void tree_write(const char *path, struct span bytes);
