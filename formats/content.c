@@ -63,6 +63,21 @@ static bool fill(struct leaf *l, const struct tensor *t, const struct sha256 *sh
     return dim && l->name.at;
 }
 
+/* The output matrix of a model whose embedding is the same: stored or not, it says nothing.  In
+ * the publisher's HF form both have these names in every family. */
+static size_t drop_tied_copy(struct leaf *leaves, size_t n)
+{
+    struct leaf *embed = NULL, *head = NULL;
+    for (size_t i = 0; i < n; i++) {
+        embed = str_is(leaves[i].name, "model.embed_tokens.weight") ? &leaves[i] : embed;
+        head = str_is(leaves[i].name, "lm_head.weight") ? &leaves[i] : head;
+    }
+    if (!embed || !head || !sha_eq(&embed->sha, &head->sha))
+        return n;
+    memmove(head, head + 1, (size_t)(leaves + n - (head + 1)) * sizeof *head);
+    return n - 1;
+}
+
 bool content_of(struct content *c, const struct model *m, const struct execute_options *opt,
                 struct err *e)
 {
@@ -76,10 +91,10 @@ bool content_of(struct content *c, const struct model *m, const struct execute_o
     for (size_t i = 0; ok && i < n; i++)
         ok = fill(&c->leaves[i], &p.out.tensors[i], &sha[i], &c->arena, e);
     plan_free(&p);
-    c->n = n;
-    if (ok && n)
-        qsort(c->leaves, n, sizeof *c->leaves, by_name);
-    ok = ok && content_root(c->leaves, n, &c->root, e);
+    c->n = ok ? drop_tied_copy(c->leaves, n) : 0;
+    if (c->n)
+        qsort(c->leaves, c->n, sizeof *c->leaves, by_name);
+    ok = ok && content_root(c->leaves, c->n, &c->root, e);
     if (!ok)
         content_free(c);
     return ok;

@@ -3,7 +3,8 @@
  *
  *   leaf   SHA-256 of a canonical tensor's row-major little-endian bytes.  Canonical is what
  *          the family's lossless plan to the publisher's HF form writes; floats in the first of
- *          BF16, F16, F32 that holds them.  No family: names as stored.
+ *          BF16, F16, F32 that holds them.  No family: names as stored.  An output matrix
+ *          equal to the embedding (tied) is left out.
  *   root   SHA-256 of the text
  *              weighmaster-content-1\n
  *              HEX  DTYPE D0xD1 "JSON-quoted name"\n     in bytewise name order

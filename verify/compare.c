@@ -27,14 +27,13 @@ static bool note(struct comparison *c, struct err *e, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(line, sizeof line, fmt, ap);
     va_end(ap);
-    char **more = arena_new(&c->arena, char *, c->n_differences + 1, e);
-    char *copy = more ? arena_printf(&c->arena, e, "%s", line) : NULL;
-    if (!copy)
+    char *copy = arena_printf(&c->arena, e, "%s", line);
+    char **all =
+        copy ? arena_append(&c->arena, c->differences, sizeof *all, c->n_differences, e) : NULL;
+    if (!all)
         return false;
-    if (c->n_differences)
-        memcpy(more, c->differences, c->n_differences * sizeof *more);
-    more[c->n_differences++] = copy;
-    c->differences = more;
+    c->differences = all;
+    all[c->n_differences++] = copy;
     return true;
 }
 
@@ -262,8 +261,10 @@ bool compare_models(struct comparison *c, const struct model *a, const struct mo
 {
     struct plan pa = { .src = a, .allow_lossy = true }, pb = { .src = b, .allow_lossy = true };
     struct lockstep l = { &pa, &pb, NULL };
+    struct execute_options half = *opt; /* of the memory: the other is for the tiles of B */
+    half.mem = opt->mem / 2;
     *c = (struct comparison){ 0 };
-    bool ok = align(&l, &pa, &pb, a, b, c, e) && execute_each(&pa, opt, see, &l, e) &&
+    bool ok = align(&l, &pa, &pb, a, b, c, e) && execute_each(&pa, &half, see, &l, e) &&
               model_unchanged(b, e) && report(c, &l, e);
     plan_free(&pa);
     plan_free(&pb);

@@ -1,6 +1,8 @@
 /* content_test.c - every bit of the weights, and every name, type and shape, is in the root. */
 #include "formats/base/text.h"
 #include "formats/content.h"
+#include "tests/support/convert.h"
+#include "tests/support/tiny.h"
 #include "tests/support/tree.h"
 
 #include <setjmp.h>
@@ -167,6 +169,94 @@ static void test_what_is_not_content(void **state)
     assert_memory_equal(one.at, two.at, SHA256_BYTES);
 }
 
+/* ---- the forms of gpt-oss ------------------------------------------------------------------- */
+
+static struct sha256 root_of(const char *path, size_t *leaves)
+{
+    const struct execute_options opt = { .jobs = 2, .tile = 2000 };
+    struct model m;
+    struct content c = { 0 };
+    struct err e = { 0 };
+    if (!model_open(&m, path, &e) || !content_of(&c, &m, &opt, &e))
+        fail_msg("%s: %s", path, e.msg);
+    struct sha256 root = c.root;
+    *leaves = c.n;
+    content_free(&c);
+    model_close(&m);
+    return root;
+}
+
+static void assert_same_root(const char *path, const struct sha256 *want, const char *what)
+{
+    size_t n;
+    struct sha256 got = root_of(path, &n);
+    if (!sha_eq(&got, want))
+        fail_msg("%s: another root", what);
+}
+
+/* One model in every form and spelling, in shards and in parts. */
+static void test_every_form(void **state)
+{
+    (void)state;
+    const char *in = tree_path("form"), *hf = tree_path("form-hf"), *out = tree_path("form-out");
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        struct tiny t = tiny_random(seed);
+        struct plan_options split = { .to = FORM_GGUF, .shard_bytes = 9000, .base = STR("part") };
+        struct err e = { 0 };
+        size_t n;
+        tree_remove(hf);
+        tiny_write(&t, TINY_HF, hf);
+        struct sha256 want = root_of(hf, &n);
+        for (enum tiny_form f = 0; f < TINY_FORMS; f++) {
+            tree_remove(in);
+            tiny_write(&t, f, in);
+            assert_same_root(in, &want, tiny_name(f));
+        }
+        tree_remove(out);
+        assert_true(convert(hf, out, &split, &e));
+        assert_same_root(out, &want, "split");
+        split.to = FORM_HF;
+        tree_remove(out);
+        assert_true(convert(hf, out, &split, &e));
+        assert_same_root(out, &want, "shards");
+    }
+}
+
+static void test_released_forms(void **state)
+{
+    (void)state;
+    size_t n;
+    struct sha256 root = root_of("tests/data/tiny-gpt-oss", &n), other;
+    assert_int_equal(n, 79);
+    assert_same_root("tests/data/tiny-gpt-oss/original", &root, "original");
+    other = root_of("tests/data/tiny-gpt-oss/bf16", &n); /* the same values, other weights */
+    assert_int_equal(n, 71);
+    assert_false(sha_eq(&root, &other));
+    root = root_of("tests/data/golden/gpt-oss/tiny-a/hf", &n);
+    assert_same_root("tests/data/golden/gpt-oss/tiny-a/original", &root, "golden original");
+    assert_same_root("tests/data/golden/gpt-oss/tiny-a/gguf/tiny-a-bf16-mxfp4.gguf", &root,
+                     "golden GGUF");
+}
+
+/* lm_head as a copy of the embedding is no content; anything else under its name is. */
+static void test_tied(void **state)
+{
+    (void)state;
+    static const char both[] =
+        "{\"model.embed_tokens.weight\":{\"dtype\":\"BF16\",\"shape\":[1,2],\"data_offsets\":[0,4]}"
+        ","
+        "\"lm_head.weight\":{\"dtype\":\"BF16\",\"shape\":[1,2],\"data_offsets\":[4,8]}}";
+    static const char alone[] = "{\"model.embed_tokens.weight\":{\"dtype\":\"BF16\",\"shape\":[1,2]"
+                                ",\"data_offsets\":[0,4]}}";
+    static const uint8_t same[8] = { 1, 2, 3, 4, 1, 2, 3, 4 },
+                         other[8] = { 1, 2, 3, 4, 1, 2, 3, 5 };
+    struct sha256 one = root_in(alone, (struct span){ same, 4 }),
+                  two = root_in(both, (struct span){ same, 8 }),
+                  three = root_in(both, (struct span){ other, 8 });
+    assert_true(sha_eq(&one, &two));
+    assert_false(sha_eq(&one, &three));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -175,6 +265,9 @@ int main(void)
         cmocka_unit_test(test_every_bit),
         cmocka_unit_test(test_name_type_shape),
         cmocka_unit_test(test_what_is_not_content),
+        cmocka_unit_test(test_every_form),
+        cmocka_unit_test(test_released_forms),
+        cmocka_unit_test(test_tied),
     };
     return cmocka_run_group_tests_name("content", tests, NULL, NULL);
 }
