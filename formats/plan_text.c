@@ -4,8 +4,6 @@
 #include "formats/base/json.h"
 #include "formats/base/text.h"
 
-#include <cjson/cJSON.h>
-
 #define SCHEMA "weigh.plan/1"
 
 /* ---- steps -------------------------------------------------------------------------- */
@@ -26,6 +24,12 @@ static const char *undo_of(const char *name)
         if (strcmp(steps[i].name, name) == 0)
             return steps[i].undo;
     return "nothing";
+}
+
+/* Only recoding can change a value. */
+static bool is_exact(const struct piece *p, const char *step)
+{
+    return step != p->recode->name || p->recode->exact;
 }
 
 enum { MAX_STEPS = 4 };
@@ -72,7 +76,8 @@ static void print_piece(struct buf *b, const struct recipe *r, const struct piec
         buf_printf(b, " rows %llu:%llu", (unsigned long long)p->src_first,
                    (unsigned long long)(p->src_first + p->rows));
     for (size_t i = 0; i < n; i++)
-        buf_printf(b, "%s%s", i ? ", " : ": ", name[i]);
+        buf_printf(b, "%s%s%s", i ? ", " : ": ", name[i],
+                   is_exact(p, name[i]) ? "" : " (not exact)");
 }
 
 void plan_print(struct buf *b, const struct plan *p, uint64_t memory)
@@ -124,7 +129,7 @@ static void json_piece(struct json_out *o, const struct recipe *r, const struct 
     for (size_t i = 0; i < n; i++) {
         json_put_open(o, '{');
         json_put_kstr(o, "step", str_of(name[i]));
-        json_put_kbool(o, "exact", name[i] != p->recode->name || p->recode->exact);
+        json_put_kbool(o, "exact", is_exact(p, name[i]));
         json_put_kstr(o, "undo", str_of(undo_of(name[i])));
         json_put_close(o, '}');
     }
@@ -205,44 +210,79 @@ void plan_json(struct buf *b, const struct plan *p, const struct plan_request *r
 
 /* ---- reading back -------------------------------------------------------------------------- */
 
-static bool flag(const cJSON *tree, const char *name) { return cJSON_IsTrue(json_at(tree, name)); }
-
-/* A text of the request as a C string; NULL where it is empty or absent. */
-static const char *text(const cJSON *tree, const char *name, struct arena *a, struct err *e)
+/* The text of a member as a C string; NULL where it is empty. */
+static const char *text(struct json *j, struct arena *a)
 {
-    struct str s;
-    if (!json_get_str(tree, name, &s) || s.len == 0)
-        return NULL;
-    return arena_str(a, s, e).at;
+    struct str s = json_string(j);
+    return json_ok(j) && s.len ? arena_str(a, s, j->err).at : NULL;
+}
+
+struct reading {
+    const char *schema, *to, *type, *base;
+};
+
+static void read_member(struct json *j, struct str key, struct plan_request *r, struct reading *x,
+                        struct arena *a)
+{
+    struct plan_options *opt = &r->options;
+    const struct {
+        const char *key, **text;
+    } texts[] = {
+        { "schema", &x->schema },   { "to", &x->to },         { "type", &x->type },
+        { "base", &x->base },       { "source", &r->source }, { "dest", &r->dest },
+        { "config", &opt->config },
+    };
+    const struct {
+        const char *key;
+        bool *flag;
+    } flags[] = {
+        { "one_file", &opt->one_file },
+        { "reversible", &opt->reversible },
+        { "allow_lossy", &opt->allow_lossy },
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (str_is(key, texts[i].key)) {
+            *texts[i].text = text(j, a);
+            return;
+        }
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
+        if (str_is(key, flags[i].key)) {
+            *flags[i].flag = json_bool(j);
+            return;
+        }
+    if (str_is(key, "shard_bytes"))
+        opt->shard_bytes = json_u64(j);
+    else
+        json_skip(j);
+}
+
+/* Is it the text of a request that can be made? */
+static bool settle(struct plan_request *r, const struct reading *x)
+{
+    struct plan_options *opt = &r->options;
+    bool keep = x->type && strcmp(x->type, "keep") == 0;
+    opt->to = x->to ? form_find(str_of(x->to)) : FORM_NONE;
+    opt->type = x->type && !keep ? dtype_find(x->type) : DTYPE_NONE;
+    opt->base = str_of(x->base ? x->base : "model");
+    return x->schema && strcmp(x->schema, SCHEMA) == 0 && r->source && opt->to != FORM_NONE &&
+           (keep || dtype_info[opt->type].is_float);
 }
 
 bool plan_request_read(const char *path, struct plan_request *r, struct arena *a, struct err *e)
 {
     struct span bytes;
+    struct json j;
+    struct str key;
+    struct reading x = { 0 };
     *r = (struct plan_request){ 0 };
-    if (!file_slurp(path, JSON_TREE_MAX, a, &bytes, e))
+    if (!file_slurp(path, PLAN_MOST, a, &bytes, e))
         return false;
-    cJSON *tree = json_tree(path, (struct str){ (const char *)bytes.at, bytes.len }, e);
-    if (!tree)
-        return false;
-    const char *schema = text(tree, "schema", a, e), *to = text(tree, "to", a, e),
-               *type = text(tree, "type", a, e), *base = text(tree, "base", a, e);
-    r->source = text(tree, "source", a, e);
-    r->dest = text(tree, "dest", a, e);
-    r->options = (struct plan_options){
-        .to = to ? form_find(str_of(to)) : FORM_NONE,
-        .type = type ? dtype_find(type) : DTYPE_NONE,
-        .one_file = flag(tree, "one_file"),
-        .reversible = flag(tree, "reversible"),
-        .allow_lossy = flag(tree, "allow_lossy"),
-        .base = str_of(base ? base : "model"),
-        .config = text(tree, "config", a, e),
-    };
-    json_get_u64(tree, "shard_bytes", &r->options.shard_bytes);
-    cJSON_Delete(tree);
-    if (e->code)
-        return false;
-    if (!schema || strcmp(schema, SCHEMA) != 0 || !r->source || r->options.to == FORM_NONE)
-        return err_set(e, ERR_INPUT, "%s is not a plan that --plan wrote", path);
-    return true;
+    json_open(&j, path, 0, (struct str){ (const char *)bytes.at, bytes.len }, a, e);
+    json_object(&j);
+    while (json_key(&j, &key))
+        read_member(&j, key, r, &x, a);
+    bool ok = json_end(&j);
+    json_close(&j);
+    return ok &&
+           (settle(r, &x) || err_set(e, ERR_INPUT, "%s is not a plan that --plan wrote", path));
 }

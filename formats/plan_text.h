@@ -17,6 +17,8 @@ void plan_print(struct buf *b, const struct plan *p, uint64_t memory);
  * tensor with its sources and steps, each step with whether it is exact and what undoes it. */
 void plan_json(struct buf *b, const struct plan *p, const struct plan_request *request);
 
+enum { PLAN_MOST = 1 << 30 }; /* bytes of such a text that are read */
+
 /* Reads the request back out of such a text.  Strings live in the arena. */
 bool plan_request_read(const char *path, struct plan_request *request, struct arena *a,
                        struct err *e) MUST_CHECK;

@@ -203,7 +203,7 @@ static bool same_plan(const struct job *j, const struct plan *p, struct arena *a
     struct span then;
     struct plan_request saved;
     struct buf now = buf_make(e);
-    bool ok = file_slurp(j->from_plan, 1u << 30, a, &then, e) &&
+    bool ok = file_slurp(j->from_plan, PLAN_MOST, a, &then, e) &&
               plan_request_read(j->from_plan, &saved, a, e);
     if (ok)
         plan_json(&now, p, &saved);
