@@ -58,7 +58,7 @@ bool meta_get_bool(const struct metadata *m, const char *key, bool *out);
 /* Walks the items of a string array: starts with *at = 0; false at the end. */
 bool meta_next_str(const struct meta *array, size_t *at, struct str *out);
 
-enum { META_MOST = 1 << 20 }; /* keys a reader takes from one file; releases have a few dozen */
+enum { META_MOST = 1 << 16 }; /* keys a reader takes from one file; releases have a few dozen */
 
 /* Room for n more. */
 bool meta_reserve(struct metadata *m, uint64_t n, struct arena *a, struct err *e) MUST_CHECK;

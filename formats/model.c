@@ -49,9 +49,8 @@ bool model_reserve(struct model *m, uint64_t n, struct err *e)
         return err_set(e, ERR_MEMORY, "out of memory (%llu tensors)", (unsigned long long)n);
     if (want <= m->room_tensors)
         return true;
-    if (m->n_tensors && want < 2 * m->room_tensors)
-        want =
-            2 * m->room_tensors; /* what the arena keeps of smaller tables stays below this one */
+    if (want < 2 * m->room_tensors) /* the arena keeps the smaller tables: their sum stays below */
+        want = 2 * m->room_tensors;
     struct tensor *more = arena_new(&m->arena, struct tensor, want, e);
     if (!more)
         return false;

@@ -79,29 +79,35 @@ struct oddities {
     struct str example;
 };
 
-static uint64_t count_items(struct json j)
+/* How many numbers come before the array ends, if numbers are all it has.  Two bytes at least
+ * for each: what is allocated for them stays in proportion. */
+static uint64_t count_numbers(const struct json *j)
 {
-    uint64_t n = 0; /* a copy of the reader: walks the array without moving the caller */
-    json_array(&j);
-    while (json_item(&j)) {
-        json_u64(&j);
-        n++;
+    uint64_t n = 0;
+    bool inside = false; /* a number */
+    for (size_t at = j->at; at < j->text.len; at++) {
+        char c = j->text.at[at];
+        bool digit = c >= '0' && c <= '9';
+        if (!digit && !memchr(" ,\t\r\n", c, 5))
+            break;
+        n += digit && !inside;
+        inside = digit;
     }
     return n;
 }
 
 static void read_shape(struct json *j, struct tensor *t, struct arena *a)
 {
-    uint64_t n = count_items(*j);
-    uint64_t *dim = json_ok(j) ? arena_new(a, uint64_t, n, j->err) : NULL;
     json_array(j);
-    for (uint64_t i = 0; json_item(j); i++) {
+    uint64_t i = 0, n = count_numbers(j);
+    uint64_t *dim = json_ok(j) ? arena_new(a, uint64_t, n, j->err) : NULL;
+    for (; json_item(j); i++) {
         uint64_t v = json_u64(j);
         if (dim && i < n)
             dim[i] = v;
     }
     t->dim = dim;
-    t->ndim = (uint32_t)n; /* a header has at most 10^8 bytes */
+    t->ndim = (uint32_t)i; /* a header has at most 10^8 bytes */
 }
 
 static void read_dtype(struct json *j, struct tensor *t)
@@ -197,41 +203,14 @@ static void read_metadata(struct json *j, struct metadata *to, struct arena *a,
     json_object(j);
     while (json_key(j, &key)) {
         struct str value = json_string(j);
+        if (json_ok(j) && to->n == META_MOST)
+            json_fail(j, "more than %d entries", META_MOST);
         if (!json_ok(j))
             return;
         struct str own = arena_str(a, key, j->err);
         if (!own.at || !meta_add_str(to, own.at, value, a, j->err))
             return;
     }
-}
-
-static uint64_t count_members(struct json *j, uint64_t most)
-{
-    uint64_t n = 0;
-    struct str key;
-    for (json_object(j); json_key(j, &key); n++) {
-        if (n == most)
-            json_fail(j, "more than %llu entries", (unsigned long long)most);
-        json_skip(j);
-    }
-    return n;
-}
-
-/* Checks the whole header; how many tensors and metadata entries it has. */
-static bool count_all(struct json *j, uint64_t *n_tensors, uint64_t *n_metadata)
-{
-    struct str key;
-    *n_tensors = *n_metadata = 0;
-    json_object(j);
-    while (json_key(j, &key)) {
-        bool metadata = str_is(key, "__metadata__");
-        *n_tensors += !metadata;
-        if (metadata && json_peek(j) == JSON_OBJECT)
-            *n_metadata = count_members(j, META_MOST);
-        else
-            json_skip(j);
-    }
-    return json_end(j);
 }
 
 static bool report(struct model *m, const struct model_file *f, const struct oddities *odd,
@@ -254,49 +233,35 @@ static bool report(struct model *m, const struct model_file *f, const struct odd
                           name));
 }
 
-static bool read_entries(struct model *m, size_t file, struct str text, struct oddities *odd,
-                         struct err *e)
+static void read_entries(struct json *j, struct model *m, size_t file, struct oddities *odd)
 {
-    struct model_file *f = &m->files[file];
     struct str key;
-    struct json j;
-    json_open(&j, f->path, 8, text, &m->arena, e);
-    json_object(&j);
-    while (json_key(&j, &key)) {
+    json_object(j);
+    while (json_key(j, &key)) {
         if (str_is(key, "__metadata__")) {
-            read_metadata(&j, &f->metadata, &m->arena, odd);
-        } else if (m->n_tensors < m->room_tensors) {
+            read_metadata(j, &m->files[file].metadata, &m->arena, odd);
+        } else if (model_reserve(m, 1, j->err)) {
             struct tensor *t = &m->tensors[m->n_tensors++];
             *t = (struct tensor){ .name = key, .file = (uint32_t)file };
-            read_entry(&j, t, &m->arena, odd);
+            read_entry(j, t, &m->arena, odd);
         }
     }
-    bool ok = json_end(&j);
-    json_close(&j);
-    return ok;
 }
 
 bool safetensors_header(struct model *m, size_t file, struct span header, struct err *e)
 {
     struct model_file *f = &m->files[file];
-    struct str text = { (const char *)header.at, header.len };
-    struct arena scratch = { 0 };
-    struct json scan;
+    struct json j;
     struct holes holes;
     struct oddities odd = { 0 };
     size_t first = m->n_tensors;
-    uint64_t n_tensors, n_metadata;
     f->header = header;
     f->data_offset = 8 + (uint64_t)header.len;
-
-    json_open(&scan, f->path, 8, text, &scratch, e);
-    bool ok = count_all(&scan, &n_tensors, &n_metadata);
-    json_close(&scan);
-    arena_free(&scratch);
-    ok = ok && model_reserve(m, n_tensors, e) &&
-         meta_reserve(&f->metadata, n_metadata, &m->arena, e) &&
-         read_entries(m, file, text, &odd, e) &&
-         model_place(m, first, file, f->size - f->data_offset, &holes, e);
+    json_open(&j, f->path, 8, (struct str){ (const char *)header.at, header.len }, &m->arena, e);
+    read_entries(&j, m, file, &odd);
+    bool ok = json_end(&j);
+    json_close(&j);
+    ok = ok && model_place(m, first, file, f->size - f->data_offset, &holes, e);
     if (ok && holes.bytes) {
         ok = err_set(e, ERR_INPUT, "%s:0x%llx: %llu bytes of the file belong to no tensor", f->path,
                      (unsigned long long)holes.at, (unsigned long long)holes.bytes);
