@@ -391,6 +391,8 @@ bool execute_write(const struct plan *p, const char *path, bool replace,
     bool digests = opt->digests || p->want;
     *result = (struct execute_result){ 0 };
     bool ok = run_open(&r, p, opt, e);
+    if (ok) /* before: nothing may fail once the output stands */
+        ok = (result->lost = arena_new(a, uint64_t, p->out.n_tensors, e)) != NULL;
     if (ok && digests) {
         result->files = arena_new(a, struct file_digest, p->out.n_files, e);
         result->extras = arena_new(a, struct file_digest, p->n_extras, e);
@@ -399,11 +401,10 @@ bool execute_write(const struct plan *p, const char *path, bool replace,
     r.files = result->files;
     r.digest_arena = a;
     ok = ok && write_all(&r, path, replace, digests, result, e);
-    result->lost = ok ? arena_new(a, uint64_t, p->out.n_tensors, e) : NULL;
-    for (size_t i = 0; result->lost && i < p->out.n_tensors; i++)
+    for (size_t i = 0; ok && i < p->out.n_tensors; i++)
         result->lost[i] = atomic_load(&r.lost[i]);
     run_close(&r);
-    return ok && result->lost;
+    return ok;
 }
 
 /* ---- by tensors
