@@ -288,17 +288,18 @@ bool carry_restore(struct plan *p, const struct plan_options *opt, bool *carried
     return ok;
 }
 
-enum form carry_form(const struct model *m)
+bool carry_form(const struct model *m, enum form *form, struct err *e)
 {
     struct arena a = { 0 };
-    struct err e = { 0 };
-    struct str text, form = { 0 };
+    struct str text, name;
     const char *path;
-    enum form found = FORM_NONE;
-    cJSON *tree = carry_list(m, &text, &path, &a, &e) && text.at ? json_tree(path, text, &e) : NULL;
-    if (tree && json_get_str(tree, "form", &form))
-        found = form_find(form);
+    *form = FORM_NONE;
+    bool ok = carry_list(m, &text, &path, &a, e);
+    cJSON *tree = ok && text.at ? json_tree(path, text, e) : NULL;
+    if (tree && json_get_str(tree, "form", &name))
+        *form = form_find(name);
+    ok = ok && (tree || !text.at);
     cJSON_Delete(tree);
     arena_free(&a);
-    return found;
+    return ok;
 }

@@ -36,7 +36,7 @@ bool carry_store(struct plan *p, const struct family_view *v, const struct plan_
 bool carry_restore(struct plan *p, const struct plan_options *opt, bool *carried,
                    struct err *e) MUST_CHECK;
 
-/* The form that m carries ("hf", "original", "gguf"), or FORM_NONE. */
-enum form carry_form(const struct model *m);
+/* The form that m carries, or FORM_NONE.  False where its list cannot be read. */
+bool carry_form(const struct model *m, enum form *form, struct err *e) MUST_CHECK;
 
 #endif

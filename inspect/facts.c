@@ -298,17 +298,22 @@ static bool read_tokenizer(struct facts *f, struct err *e)
     return tolerate(f, &trouble, e);
 }
 
+static bool read_carried(struct facts *f, struct err *e)
+{
+    struct err trouble = { 0 };
+    return carry_form(f->model, &f->carried, &trouble) || tolerate(f, &trouble, e);
+}
+
 bool facts_open(struct facts *f, const struct model *m, struct err *e)
 {
     *f = (struct facts){ .model = m };
     f->troubles = arena_new(&f->arena, char *, MAX_TROUBLES, e);
     if (!f->troubles || !read_config(f, e) || !read_family(f, e) || !count_storage(f, e) ||
-        !read_tokenizer(f, e) || !read_templates(f, e)) {
+        !read_tokenizer(f, e) || !read_templates(f, e) || !read_carried(f, e)) {
         facts_close(f);
         return false;
     }
     count_all(f);
-    f->carried = carry_form(m);
     return true;
 }
 

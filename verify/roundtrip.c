@@ -131,8 +131,10 @@ static bool prove_values(const struct model *source, const struct model *output,
 static bool prove_files(const struct model *source, const struct model *output,
                         const struct execute_options *opt, struct proof *proof, struct err *e)
 {
-    struct plan_options options = { .to = carry_form(output), .base = STR("back") };
+    struct plan_options options = { .base = STR("back") };
     struct plan back = { 0 };
+    if (!carry_form(output, &options.to, e))
+        return false;
     if (options.to == FORM_NONE)
         return err_set(e, ERR_MISMATCH, "the output carries no original files");
     bool ok = plan_make(&back, output, &options, e) && compare_files(source, &back, opt, proof, e);
