@@ -282,7 +282,8 @@ static bool sync_files(struct output *o, struct err *e)
         if (SYS(fsync(f->fd)) != 0)
             return err_errno(e, "cannot sync", o->path);
         f->open = false;
-        if (SYS(close(f->fd)) != 0)
+        int closed = close(f->fd); /* even where a test makes it fail */
+        if (SYS(closed) != 0)
             return err_errno(e, "cannot close", o->path);
         const char *slash = o->directory ? strchr(f->path + strlen(o->temp) + 1, '/') : NULL;
         if (slash) {

@@ -1,6 +1,7 @@
 /* tree.c - files and directories of a test. */
 #include "tests/support/tree.h"
 
+#include "formats/base/digest.h"
 #include "tests/support/fixture.h"
 
 #include <dirent.h>
@@ -147,6 +148,49 @@ char *tree_list(const char *dir)
     }
     free(all);
     return out;
+}
+
+static uint64_t add(uint64_t sum, const void *bytes, size_t n)
+{
+    return (sum ^ xxh3_of((struct span){ bytes, n })) * 0x9e3779b97f4a7c15;
+}
+
+uint64_t tree_sum(const char *path)
+{
+    struct stat st;
+    uint64_t sum = 1;
+    int n = 0;
+    if (stat(path, &st) != 0)
+        return 0;
+    if (!S_ISDIR(st.st_mode)) {
+        struct str s = fixture_read(path);
+        sum = add(sum, s.at, s.len);
+        fixture_free(s);
+        return sum;
+    }
+    struct dirent **all = entries(path, &n);
+    for (int i = 0; i < n; i++) {
+        char inner[1024];
+        snprintf(inner, sizeof inner, "%s/%s", path, all[i]->d_name);
+        if (!is_dot(all[i]->d_name)) {
+            uint64_t below = tree_sum(inner);
+            sum = add(sum, all[i]->d_name, strlen(all[i]->d_name));
+            sum = add(sum, &below, sizeof below);
+        }
+        free(all[i]);
+    }
+    free(all);
+    return sum;
+}
+
+unsigned tree_count(const char *dir)
+{
+    int n;
+    struct dirent **all = entries(dir, &n);
+    for (int i = 0; i < n; i++)
+        free(all[i]);
+    free(all);
+    return (unsigned)n - 2;
 }
 
 bool tree_exists(const char *path)

@@ -18,6 +18,10 @@ void tree_remove(const char *path);                   /* and what is in it; may 
 bool tree_exists(const char *path);
 /* Files (folders with a '/' behind) in a directory, sorted, one a line.  free() it. */
 char *tree_list(const char *dir);
+/* A number made of names and contents; 0 where nothing stands. */
+uint64_t tree_sum(const char *path);
+/* Entries in a directory. */
+unsigned tree_count(const char *dir);
 /* Exchanges the byte at `at` of the file (from the end where negative) by its complement. */
 void tree_flip(const char *path, long at);
 

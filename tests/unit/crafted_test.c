@@ -8,7 +8,7 @@
 #include "formats/base/buf.h"
 #include "formats/safetensors.h"
 #include "tests/support/fixture.h"
-#include "tests/support/tiny.h"
+#include "tests/support/plain.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -269,14 +269,14 @@ static void write_file(const char *dir, struct str name, struct str bytes)
 /* Three files of one tensor each, "a" to "c"; *index (may be NULL) is their index.json. */
 static void write_set(struct model *out, const char *dir, const struct format *f, struct buf *index)
 {
-    static const struct tiny_tensor t[] = { { "a", DTYPE_F32, 1, { 3 } },
-                                            { "b", DTYPE_F32, 1, { 3 } },
-                                            { "c", DTYPE_F32, 1, { 3 } } };
+    static const struct plain_tensor t[] = { { "a", DTYPE_F32, 1, { 3 } },
+                                             { "b", DTYPE_F32, 1, { 3 } },
+                                             { "c", DTYPE_F32, 1, { 3 } } };
     struct err e = { 0 };
-    assert_true(tiny_lay_out(out, f, t, 3, NULL, 12, &e));
+    assert_true(plain_lay_out(out, f, t, 3, NULL, 12, &e));
     assert_int_equal(out->n_files, 3);
     for (size_t i = 0; i < out->n_files; i++) {
-        struct str bytes = tiny_file(out, i);
+        struct str bytes = plain_file(out, i);
         write_file(dir, out->files[i].name, bytes);
         fixture_free(bytes);
     }

@@ -15,8 +15,8 @@
 #include "formats/base/text.h"
 #include "tests/support/child.h"
 #include "tests/support/fixture.h"
+#include "tests/support/plain.h"
 #include "tests/support/shared.h"
-#include "tests/support/tiny.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -204,7 +204,7 @@ static void shared_files_get_their_verdict(void **state)
 enum { MOST_NAMES = 1000 };
 
 /* The strings of the list that can be names of distinct tensors, of at most `longest` bytes. */
-static size_t read_names(const char *path, size_t longest, struct tiny_tensor *t, struct arena *a)
+static size_t read_names(const char *path, size_t longest, struct plain_tensor *t, struct arena *a)
 {
     struct err e = { 0 };
     struct span text;
@@ -221,7 +221,7 @@ static size_t read_names(const char *path, size_t longest, struct tiny_tensor *t
             continue;
         assert_true(names_add(&seen, s, n, &old, &e));
         if (old == NAMES_NONE)
-            t[n++] = (struct tiny_tensor){ s.at, DTYPE_F32, 1, { 1 } };
+            t[n++] = (struct plain_tensor){ s.at, DTYPE_F32, 1, { 1 } };
     }
     if (!json_end(&j))
         fail_msg("%s", e.msg);
@@ -245,7 +245,7 @@ static void assert_prints_safely(const char *path, const char *to)
 static void naughty_names_come_back(void **state)
 {
     (void)state;
-    static struct tiny_tensor t[MOST_NAMES];
+    static struct plain_tensor t[MOST_NAMES];
     const char *list = shared_path("hostile/blns/blns.json");
     if (!list)
         skip();
@@ -257,8 +257,8 @@ static void naughty_names_come_back(void **state)
         bool gguf = strcmp(formats[i]->name, "gguf") == 0;
         size_t n = read_names(list, gguf ? 63 : 100000, t, &a);
         assert_true(n > 300);
-        assert_true(tiny_lay_out(&out, formats[i], t, n, NULL, 0, &e));
-        struct str bytes = tiny_file(&out, 0);
+        assert_true(plain_lay_out(&out, formats[i], t, n, NULL, 0, &e));
+        struct str bytes = plain_file(&out, 0);
         memory_file_open(&file);
         memory_file_fill(&file, bytes);
         assert_true(model_open(&m, file.path, &e));
@@ -282,7 +282,7 @@ static void naughty_names_come_back(void **state)
 static void naughty_names_are_printed_escaped(void **state)
 {
     (void)state;
-    static struct tiny_tensor t[MOST_NAMES];
+    static struct plain_tensor t[MOST_NAMES];
     const char *list = shared_path("hostile/blns/blns.json"), *tmp = getenv("TMPDIR");
     char path[4096];
     if (!list)
@@ -291,8 +291,8 @@ static void naughty_names_are_printed_escaped(void **state)
     struct model out;
     struct err e = { 0 };
     size_t n = read_names(list, 100000, t, &a);
-    assert_true(tiny_lay_out(&out, format_find("safetensors"), t, n, NULL, 0, &e));
-    struct str bytes = tiny_file(&out, 0);
+    assert_true(plain_lay_out(&out, format_find("safetensors"), t, n, NULL, 0, &e));
+    struct str bytes = plain_file(&out, 0);
     snprintf(path, sizeof path, "%s/naughty-\x1b[31m\xe2\x80\xae.safetensors", tmp ? tmp : "/tmp");
     FILE *f = fopen(path, "wb");
     assert_non_null(f);
