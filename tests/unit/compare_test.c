@@ -212,6 +212,11 @@ static void test_nan(void **state)
     c = compare(a, b);
     assert_int_equal(c.equal_values + c.equal, 0);
     comparison_free(&c);
+    put(a, DTYPE_F32, 1, flat, "\x01\x00\xc0\x7f", 4);
+    put(b, DTYPE_F32, 1, flat, "\x02\x00\xc0\x7f", 4);
+    c = compare(a, b);
+    assert_int_equal(c.equal_values + c.equal, 0);
+    comparison_free(&c);
 }
 
 int main(void)

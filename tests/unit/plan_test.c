@@ -226,6 +226,13 @@ static void test_memory(void **state)
         assert_memory_equal(&small, &large, sizeof small);
         run.mem = least - 1;
         assert_false(execute_memory(&p, &run, &at_least, &e));
+        struct tile_memory most = { 0 }; /* the sum of the largest buffer of each kind */
+        for (size_t k = 0; k < p.out.n_tensors; k++)
+            recipe_memory(&p.recipes[k], recipe_rows(&p.recipes[k]), &most);
+        run = (struct execute_options){ .jobs = 3, .tile = 1 << 30 };
+        assert_true(execute_memory(&p, &run, &at_least, &e));
+        assert_true(at_least == 3 * (most.out + most.in[0] + most.in[1] + most.turned));
+        run.tile = 0;
         for (run.mem = least; run.mem < free_run; run.mem += free_run / 7 + 1)
             assert_true(execute_memory(&p, &run, &at_least, &e) && at_least <= run.mem);
         close_plan(&m, &p);
@@ -272,13 +279,13 @@ static void test_joined_types(void **state)
     struct err e = { 0 };
     struct tiny t = tiny_odd;
     t.layers = 1;
-    t.shards = 2;
+    t.shards = 3; /* v is in the second */
     tiny_write(&t, TINY_HF, in);
     /* the first shard in another type: written anew as F32 beside the second as it is */
     struct plan_options opt = {
         .to = FORM_SAFETENSORS, .type = DTYPE_F32, .one_file = true, .base = STR("x")
     };
-    const char *shard = tree_path("mixed/model-00001-of-00002.safetensors"),
+    const char *shard = tree_path("mixed/model-00001-of-00003.safetensors"),
                *alone = tree_path("alone"), *wide = tree_path("wide.safetensors");
     tree_mkdir(alone);
     tree_copy(shard, tree_path("alone/model.safetensors"));
