@@ -188,6 +188,7 @@ static void test_carrying_again(void **state)
 /* Asked for another form, or type, or shards, a carrier is a model like any other. */
 static void test_other_forms(void **state)
 {
+    enum form form;
     (void)state;
     const char *in = tree_path("other"), *gguf = tree_path("other.gguf"),
                *out = tree_path("other-out"), *want = tree_path("other-want");
@@ -204,11 +205,13 @@ static void test_other_forms(void **state)
     };
     must(gguf, tree_path("f32.gguf"), &opt); /* other weights: nothing is carried on */
     assert_true(model_open(&m, tree_path("f32.gguf"), &e));
-    assert_int_equal(carry_form(&m), FORM_NONE);
+    assert_true(carry_form(&m, &form, &e));
+    assert_int_equal(form, FORM_NONE);
     model_close(&m);
     must_convert(gguf, tree_path("same.gguf"), FORM_GGUF);
     assert_true(model_open(&m, tree_path("same.gguf"), &e));
-    assert_int_equal(carry_form(&m), FORM_HF); /* the same weights: it is */
+    assert_true(carry_form(&m, &form, &e));
+    assert_int_equal(form, FORM_HF); /* the same weights: it is */
     model_close(&m);
     tree_remove(out);
     must_convert(tree_path("same.gguf"), out, FORM_HF);
