@@ -23,8 +23,8 @@ struct kernels {
     matmul_fn *matmul_f32, *matmul_f16, *matmul_bf16;
     matmul_fn *matmul_mxfp4; /* 17-byte blocks, GGUF nibble order */
 
-    /* out[d] = sum over j < n of p[j] * v[j * v_stride + d], d < dim: attention's weighted sum, with
-     * the tree over j. */
+    /* out[d] = sum over j < n of p[j] * v[j * v_stride + d], d < dim: attention's weighted sum,
+     * with the tree over j. */
     void (*weighted_sum)(float *out, const float *p, const float *v, size_t v_stride, size_t n,
                          size_t dim);
 };

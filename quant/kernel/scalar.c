@@ -51,12 +51,12 @@ static void matmul(element_fn *element, float *out, size_t out_stride, const uin
         }
 }
 
-#define MATMUL(type)                                                                             \
-    static void matmul_##type(float *out, size_t out_stride, const void *w, size_t row_bytes,    \
-                              size_t rows, const float *x, size_t x_stride, size_t tokens,       \
-                              size_t n)                                                          \
-    {                                                                                            \
-        matmul(element_##type, out, out_stride, w, row_bytes, rows, x, x_stride, tokens, n);     \
+#define MATMUL(type)                                                                          \
+    static void matmul_##type(float *out, size_t out_stride, const void *w, size_t row_bytes, \
+                              size_t rows, const float *x, size_t x_stride, size_t tokens,    \
+                              size_t n)                                                       \
+    {                                                                                         \
+        matmul(element_##type, out, out_stride, w, row_bytes, rows, x, x_stride, tokens, n);  \
     }
 MATMUL(f32)
 MATMUL(f16)
