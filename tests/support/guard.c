@@ -1,4 +1,4 @@
-/* guard.c - maps pages and takes the right to touch the last one. */
+/* guard.c - maps pages and gives the right to touch all but the first and the last. */
 #include "tests/support/guard.h"
 
 #include <stdlib.h>
@@ -14,15 +14,14 @@ static size_t whole_pages(size_t n)
 uint8_t *guard_new(size_t n)
 {
     size_t page = whole_pages(1), room = whole_pages(n);
-    uint8_t *p =
-        mmap(NULL, room + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (p == MAP_FAILED || mprotect(p + room, page, PROT_NONE) != 0)
+    uint8_t *p = mmap(NULL, page + room + page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED || (room && mprotect(p + page, room, PROT_READ | PROT_WRITE) != 0))
         abort();
-    return p + room - n;
+    return p + page + room - n;
 }
 
 void guard_free(uint8_t *p, size_t n)
 {
-    size_t room = whole_pages(n);
-    munmap(p + n - room, room + whole_pages(1));
+    size_t page = whole_pages(1), room = whole_pages(n);
+    munmap(p + n - room - page, page + room + page);
 }

@@ -5,7 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* n bytes; touching the byte behind them ends the process.  Aborts where it cannot be had. */
+/* n bytes; touching the byte behind them ends the process, and where n is whole pages the byte
+ * before them too.  Aborts where it cannot be had. */
 uint8_t *guard_new(size_t n);
 void guard_free(uint8_t *p, size_t n);
 
