@@ -1,5 +1,6 @@
 # make            the tools, in bin/
 # make check      installs what the tests need, builds, runs every test; last line: N passed, N failed
+# make check-arm  the kernels of 64-bit ARM under qemu, with Debian's cross compiler; installs both
 # make demo       installs what is missing, builds, converts the bundled model there and back
 # make SAN=1 ...  the same under ASan and UBSan, in build-san/ and bin-san/
 # make layers | format       no folder includes one to its right; clang-format (format-fix: in place)
@@ -61,7 +62,7 @@ $B/tests/bench/measure: %: %.o
 	$(CC) $(ALL_LDFLAGS) $^ -o $@
 
 # A kernel file says its instruction set in its name; nothing else gets -m flags.
-ifeq ($(shell uname -m),x86_64)
+ifneq (,$(filter x86_64%,$(shell $(CC) -dumpmachine)))
 $B/quant/kernel/x86_avx2.o:   ISA = -mavx2 -mf16c
 $B/quant/kernel/x86_avx512.o: ISA = -mavx512f -mavx512bw -mavx512vl -mavx512dq
 endif
@@ -84,6 +85,14 @@ bench: all $B/tests/bench/measure
 	@tests/bench/bench.sh $(BIN) $B/tests/bench/measure
 clients: all
 	@tests/clients/run.sh $(BIN)
+# quant and its kernel test alone, for 64-bit ARM; not part of check
+check-arm:
+	@tests/packages arm
+	@MAKEFLAGS="$(filter-out -j% --job%,$(MAKEFLAGS))" $(MAKE) --no-print-directory S=-arm SAN= \
+	    CC=aarch64-linux-gnu-gcc build-arm/kernel_test
+	qemu-aarch64 build-arm/kernel_test
+$B/kernel_test: $(addprefix $B/tests/,kernel/kernel_test.o support/guard.o support/values.o) $(filter $B/quant/%,$(OBJECTS))
+	$(CC) -static $(LDFLAGS) $^ -o $@
 fuzz: $(addprefix fuzz-,$(or $(FUZZ),$(patsubst $B/tests/fuzz/%_fuzz,%,$(FUZZERS))))
 fuzz-%: $B/tests/fuzz/%_fuzz
 	@tests/fuzz/run $< $B/fuzz
@@ -111,6 +120,6 @@ install: all
 	    $(BIN)/$$t --completion fish > $(SHARE)/fish/vendor_completions.d/$$t.fish || exit 1; done
 clean:
 	rm -rf build build-* bin bin-*
-.PHONY: all packages deps everything check demo bench clients fuzz layers format format-fix install clean
+.PHONY: all packages deps everything check check-arm demo bench clients fuzz layers format format-fix install clean
 .SECONDARY:
 -include $(patsubst %.c,$B/%.d,$(filter %.c,$(SOURCES)))
