@@ -53,7 +53,7 @@ $(TOOLS:%=$(BIN)/%): $(BIN)/%: $B/tools/%.o $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) $^ $(ALL_LDLIBS) -o $@
 $(TESTS): %: %.o $(TESTLIB) $(LIB)
-	$(CC) $(ALL_LDFLAGS) $^ $(ALL_LDLIBS) $$(pkg-config --libs cmocka) -o $@
+	$(CC) $(ALL_LDFLAGS) $^ $(ALL_LDLIBS) $$(pkg-config --libs cmocka) -lm -o $@
 $(REPLAYS): %_replay: %_fuzz.o $B/tests/fuzz/replay.o $(TESTLIB) $(LIB)
 	$(CC) $(ALL_LDFLAGS) $^ $(ALL_LDLIBS) -o $@
 $(FUZZERS): %: %.o $(TESTLIB) $(LIB)
