@@ -15,6 +15,14 @@ typedef bool pool_job(void *ctx, size_t job, unsigned worker, struct err *e);
 bool pool_run(unsigned n_workers, size_t n_jobs, pool_job *run, void *ctx,
               struct err *e) MUST_CHECK;
 
+/* The same with threads that stay: starting them costs more than a small matrix product.
+ * One run at a time, from the thread that opened the team. */
+struct team;
+struct team *team_open(unsigned n_workers, struct err *e); /* NULL: out of memory */
+bool team_run(struct team *t, size_t n_jobs, pool_job *run, void *ctx, struct err *e) MUST_CHECK;
+unsigned team_workers(const struct team *t); /* worker numbers are below this */
+void team_close(struct team *t);             /* NULL is none */
+
 /* A turn-taking lock: turn_wait(t, i) returns once turns 0..i-1 are done, false
  * if the run was stopped; turn_done passes it on.  Lets jobs that ran in any
  * order finish in order. */
