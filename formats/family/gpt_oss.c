@@ -6,38 +6,12 @@
  * forms; as plain numbers the HF form stores them transposed, [e, in, out]. */
 #include "formats/family/gpt_oss.h"
 
-enum row {
-    EMBED,
-    OUT_NORM,
-    OUTPUT,
-    ATTN_NORM,
-    Q_W,
-    K_W,
-    V_W,
-    Q_B,
-    K_B,
-    V_B,
-    SINKS,
-    O_W,
-    O_B,
-    MLP_NORM,
-    ROUTER_W,
-    ROUTER_B,
-    GATE_W,
-    UP_W,
-    DOWN_W,
-    GATE_B,
-    UP_B,
-    DOWN_B,
-    N_ROWS
-};
-
 #define L "model.layers.{}."
 #define O "block.{}."
 #define G "blk.{}."
 
 // clang-format off
-static const struct family_row rows[N_ROWS] = {
+static const struct family_row rows[GPT_OSS_ROWS] = {
     /*           kind                 optional  groups, rows, cols                       HF                                                original                                   GGUF */
     [EMBED]    = { ATOM_MATRIX,        false, { 0, DIM_VOCAB, DIM_HIDDEN },           .in = { { "model.embed_tokens.weight", ALONE },             { "embedding.weight", ALONE },             { "token_embd.weight", ALONE } } },
     [OUT_NORM] = { ATOM_VECTOR,        false, { 0, DIM_HIDDEN, 0 },                   .in = { { "model.norm.weight", ALONE },                     { "norm.scale", ALONE },                   { "output_norm.weight", ALONE } } },
@@ -133,7 +107,7 @@ const struct family family_gpt_oss = {
     .name = "gpt-oss",
     .arch = arch,
     .rows = rows,
-    .n_rows = N_ROWS,
+    .n_rows = GPT_OSS_ROWS,
     .spellings = spellings,
     .n_spellings = sizeof spellings / sizeof *spellings,
     .symbols = symbols,

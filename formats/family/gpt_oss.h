@@ -18,6 +18,33 @@ enum gpt_oss_dim {
     DIM_INNER, /* intermediate size */
 };
 
+/* The atoms: rows of the family's table. */
+enum gpt_oss_row {
+    EMBED,
+    OUT_NORM,
+    OUTPUT,
+    ATTN_NORM,
+    Q_W,
+    K_W,
+    V_W,
+    Q_B,
+    K_B,
+    V_B,
+    SINKS,
+    O_W,
+    O_B,
+    MLP_NORM,
+    ROUTER_W,
+    ROUTER_B,
+    GATE_W,
+    UP_W,
+    DOWN_W,
+    GATE_B,
+    UP_B,
+    DOWN_B,
+    GPT_OSS_ROWS
+};
+
 /* ---- settings (gpt_oss_config.c) ------------------------------------------------- */
 
 enum setting_kind {
@@ -25,6 +52,7 @@ enum setting_kind {
     WHOLE,   /* an integer */
     NUMBER,  /* printed as an integer where it is one: 150000 */
     FLOAT,   /* always with a point: 32.0 */
+    FLAG,    /* true or false; not said: false */
     SPECIAL, /* made from the weights: see put_special */
 };
 
@@ -69,6 +97,8 @@ void gpt_oss_put_hf(struct buf *b, const struct family_view *v, const struct con
 void gpt_oss_put_original(struct buf *b, const struct config *c);
 void gpt_oss_put_dtypes(struct buf *b, const struct family_view *v, const struct plan *p);
 bool gpt_oss_read_config(struct family_view *v, const char *config_path, struct err *e);
+/* Which of the n layers see a sliding window only. */
+bool gpt_oss_layers(const struct config *c, bool *sliding, uint32_t n, struct err *e);
 
 /* ---- the output ---------------------------------------------------------------------- */
 

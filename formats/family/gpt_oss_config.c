@@ -40,7 +40,7 @@ const struct setting gpt_oss_settings[N_SETTINGS] = {
     { "rope_scaling.factor", .original = "rope_scaling_factor", .gguf = "rope.scaling.factor", .kind = FLOAT, .needed = true, .type = META_F32 },
     { "rope_scaling.original_max_position_embeddings", .original = "initial_context_length", .gguf = "rope.scaling.original_context_length", .kind = WHOLE, .type = META_U32 },
     { "rope_scaling.rope_type", .kind = FIXED, .fixed = "\"yarn\"" },
-    { "rope_scaling.truncate", .kind = FIXED, .fixed = "false" },
+    { "rope_scaling.truncate", .kind = FLAG },
     { "rope_theta", .original = "rope_theta", .gguf = "rope.freq_base", .kind = NUMBER, .needed = true, .type = META_F32 },
     { "router_aux_loss_coef", .kind = FIXED, .fixed = "0.9" },
     { "sliding_window", .original = "sliding_window", .gguf = "attention.sliding_window", .kind = WHOLE, .needed = true, .type = META_U32 },
@@ -84,6 +84,16 @@ static bool tree_number(const cJSON *tree, const char *hf, double *out)
         return true;
     snprintf(newer, sizeof newer, "rope_parameters.%s", scaling ? hf + 13 : hf);
     return (scaling || strcmp(hf, "rope_theta") == 0) && json_get_double(tree, newer, out);
+}
+
+static bool tree_flag(const cJSON *tree, const char *hf, double *out)
+{
+    char newer[80];
+    const cJSON *flag = json_at(tree, hf);
+    snprintf(newer, sizeof newer, "rope_parameters%s", hf + strcspn(hf, "."));
+    flag = flag ? flag : json_at(tree, newer);
+    *out = cJSON_IsTrue(flag);
+    return cJSON_IsBool(flag);
 }
 
 static bool takes(const struct setting *s, double v)
@@ -155,6 +165,11 @@ static bool read_setting(struct config *c, const cJSON *tree, const struct setti
                          struct err *e)
 {
     double v;
+    if (s->kind == FLAG) {
+        if (tree_flag(tree, s->hf, &v))
+            know(c, s->hf, v);
+        return true;
+    }
     if (!(tree_number(tree, s->hf, &v) ||
           (!c->is_hf && s->original && json_get_double(tree, s->original, &v)) ||
           (strcmp(s->hf, "num_local_experts") == 0 && json_get_double(tree, "num_experts", &v))))
@@ -327,10 +342,12 @@ void gpt_oss_put_hf(struct buf *b, const struct family_view *v, const struct con
             continue;
         if (s->kind == SPECIAL) {
             put_special(&o, v, p, s->hf);
-        } else if (s->kind == FIXED || c->of[i].known) {
+        } else if (s->kind == FIXED || s->kind == FLAG || c->of[i].known) {
             json_put_key(&o, str_of(rope ? s->hf + 13 : s->hf));
             if (s->kind == FIXED)
                 json_put_raw(&o, str_of(s->fixed));
+            else if (s->kind == FLAG)
+                json_put_bool(&o, c->of[i].known && c->of[i].value != 0);
             else
                 put_number(&o, s->kind, c->of[i].value);
         }

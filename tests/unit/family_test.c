@@ -278,6 +278,37 @@ static void test_newer_rope(void **state)
     model_close(&m);
 }
 
+/* A flag under either name of the object that holds it; false where nothing is said. */
+static void test_truncated_rope(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *says;
+    } cases[] = {
+        { "{\"model_type\": \"gpt_oss\", \"rope_scaling\": {\"factor\": 8.0, \"truncate\": true}}",
+          "\"truncate\": true" },
+        { "{\"model_type\": \"gpt_oss\", \"rope_parameters\": {\"factor\": 8.0, \"truncate\": "
+          "true}}",
+          "\"truncate\": true" },
+        { "{\"model_type\": \"gpt_oss\", \"rope_scaling\": {\"factor\": 8.0, \"truncate\": false}}",
+          "\"truncate\": false" },
+        { "{\"model_type\": \"gpt_oss\", \"rope_scaling\": {\"factor\": 8.0}}",
+          "\"truncate\": false" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct config c = { .path = "config.json", .text = str_of(cases[i].text) };
+        struct family_view v = { 0 };
+        struct plan p = { 0 };
+        struct err e = { 0 };
+        struct buf b = buf_make(&e);
+        assert_true(gpt_oss_from_json(&c, &e));
+        gpt_oss_complete(&c);
+        gpt_oss_put_hf(&b, &v, &c, &p);
+        assert_non_null(memmem(b.at, b.len, cases[i].says, strlen(cases[i].says)));
+        buf_free(&b);
+    }
+}
+
 static void test_unscaled_rope(void **state)
 {
     (void)state;
@@ -533,14 +564,23 @@ static void test_retyped(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_odd_sizes),         cmocka_unit_test(test_random_models),
-        cmocka_unit_test(test_golden_gguf),       cmocka_unit_test(test_golden_original),
-        cmocka_unit_test(test_golden_bf16),       cmocka_unit_test(test_settings),
-        cmocka_unit_test(test_config_comes_back), cmocka_unit_test(test_sizes_come_from_tensors),
-        cmocka_unit_test(test_newer_rope),        cmocka_unit_test(test_unscaled_rope),
-        cmocka_unit_test(test_wrong_configs),     cmocka_unit_test(test_token_ids),
-        cmocka_unit_test(test_ollama_keys),       cmocka_unit_test(test_tensors_that_do_not_fit),
-        cmocka_unit_test(test_types_come_back),   cmocka_unit_test(test_retyped),
+        cmocka_unit_test(test_odd_sizes),
+        cmocka_unit_test(test_random_models),
+        cmocka_unit_test(test_golden_gguf),
+        cmocka_unit_test(test_golden_original),
+        cmocka_unit_test(test_golden_bf16),
+        cmocka_unit_test(test_settings),
+        cmocka_unit_test(test_config_comes_back),
+        cmocka_unit_test(test_sizes_come_from_tensors),
+        cmocka_unit_test(test_newer_rope),
+        cmocka_unit_test(test_truncated_rope),
+        cmocka_unit_test(test_unscaled_rope),
+        cmocka_unit_test(test_wrong_configs),
+        cmocka_unit_test(test_token_ids),
+        cmocka_unit_test(test_ollama_keys),
+        cmocka_unit_test(test_tensors_that_do_not_fit),
+        cmocka_unit_test(test_types_come_back),
+        cmocka_unit_test(test_retyped),
     };
     return cmocka_run_group_tests_name("family", tests, NULL, NULL);
 }
