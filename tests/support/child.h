@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 struct child {
-    int code; /* exit status, or minus the signal that ended it */
-    double seconds;      /* of the processor: the machine may be busy */
+    int code;                     /* exit status, or minus the signal that ended it */
+    double seconds;               /* of the processor: the machine may be busy */
     uint64_t peak_bytes;          /* of resident memory */
     char out[1 << 18], err[4096]; /* what it said, cut; NUL behind it */
 };

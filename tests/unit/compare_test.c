@@ -20,7 +20,7 @@ static struct comparison compare(const char *a, const char *b)
 {
     const struct execute_options opt = { .jobs = 2, .tile = 5000 };
     struct model x = { 0 }, y = { 0 };
-    struct comparison c;
+    struct comparison c = { 0 };
     struct err e = { 0 };
     if (!model_open(&x, a, &e) || !model_open(&y, b, &e) || !compare_models(&c, &x, &y, &opt, &e))
         fail_msg("%s, %s: %s", a, b, e.msg);
