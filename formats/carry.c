@@ -64,6 +64,7 @@ struct restoring {
     struct sha256 *want; /* of target.files */
     struct names names;  /* of all files so far */
     uint64_t held;       /* bytes of carried files so far */
+    uint64_t packed;     /* bytes of keys that were unpacked to them */
     bool gguf;           /* what is restored */
     const char *path;    /* where the list was read, for messages */
     struct err *e;
@@ -112,7 +113,11 @@ static bool unpack(struct restoring *x, const struct record *r, struct str text,
     ok = ok && n != ZSTD_CONTENTSIZE_ERROR && n != ZSTD_CONTENTSIZE_UNKNOWN;
     if (buf_ok(&packed) && !ok)
         damaged(x, r);
-    ok = ok && may_hold(x, n);
+    x->packed += text.len; /* each a part of the file */
+    ok = ok && may_hold(x, n) &&
+         (carry_in_proportion(x->packed, x->held) ||
+          err_set(x->e, ERR_INPUT, "%s: the carried file " STR_FMT " unpacks to %llu bytes",
+                  x->path, STR_ARG(r->name), n));
     uint8_t *to = ok ? arena_alloc(&x->plan->out.arena, 1, n, x->e) : NULL;
     ok = to && (ZSTD_decompress(to, (size_t)n, packed.at, packed.len) == n || damaged(x, r));
     *out = (struct span){ to, (size_t)n };

@@ -24,6 +24,13 @@
 #define CARRY_KEY_OF_FILE "weighmaster.file."
 #define CARRY_MOST        ((uint64_t)1 << 30) /* bytes of carried files that are held in memory */
 
+/* May files that take so many bytes in GGUF keys unpack to so many?  A small file must not make its
+ * reader allocate a gigabyte of zeros; a tokenizer packs to a fifth. */
+static inline bool carry_in_proportion(uint64_t packed, uint64_t unpacked)
+{
+    return unpacked <= CARRY_MOST && unpacked / 4 <= (8u << 20) + packed;
+}
+
 /* Is it one of the GGUF keys above? */
 bool carry_is_key(struct str key);
 

@@ -14,7 +14,8 @@ enum { MAX_TEXT = 1 << 20, LEVEL = 9 };
 struct carrier {
     struct plan *plan;
     struct json_out *list;
-    size_t n; /* files so far */
+    size_t n;                  /* files so far */
+    uint64_t packed, unpacked; /* bytes of those that were compressed */
     bool gguf;
     struct err *e;
 };
@@ -51,6 +52,15 @@ static bool put_key(struct carrier *c, struct span content)
             return false;
         }
         text = buf_text(&packed);
+        c->packed += text.len;
+        c->unpacked += content.len;
+        if (!carry_in_proportion(c->packed, c->unpacked)) {
+            buf_free(&packed);
+            return err_set(c->e, ERR_UNSUPPORTED,
+                           "the files beside the weights have %llu bytes that compress to %llu: "
+                           "readers would refuse to unpack them",
+                           (unsigned long long)c->unpacked, (unsigned long long)c->packed);
+        }
     }
     char *key = arena_printf(&p->out.arena, c->e, "weighmaster.file.%zu", c->n);
     text = arena_str(&p->out.arena, text, c->e);

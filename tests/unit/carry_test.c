@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -244,6 +245,12 @@ static void test_not_storable(void **state)
     tree_text(tree_path("names/caf\xe9"), "x");
     refused(in, &to_gguf, "cannot be carried");
 
+    make_source(in, TINY_HF, &tiny_odd);
+    tree_text(tree_path("names/zeros"), "");
+    assert_int_equal(truncate(tree_path("names/zeros"), 64 << 20), 0);
+    refused(in, &to_gguf, "readers would refuse to unpack them");
+    tree_remove(tree_path("names/zeros"));
+
     struct tiny t = tiny_odd;
     struct model m = { 0 };
     struct err e = { 0 };
@@ -433,6 +440,8 @@ static void test_tampered_gguf(void **state)
         /* frames that say they hold 4 GiB, and nothing of what they hold */
         { "KLUv/eAAAAAAAQAAABEAAGhp", "zstd+base64", 2,
           "the carried files take more than 1073741824 bytes" },
+        { "KLUv/eAAAAAEAAAAABEAAGhp", "zstd+base64", 2,
+          "the carried file a unpacks to 67108864 bytes" },
         { "KLUv/QBYEQAAaGk=", "zstd+base64", 2, "the carried file a is damaged" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
