@@ -9,7 +9,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-enum { DEFAULT_TILE = 1 << 20, MIN_TILE = 4096, MAX_JOBS = 1024 };
+enum { DEFAULT_TILE = 1 << 20, GOOD_TILE = 4096, MAX_JOBS = 1024 };
 
 struct run {
     const struct plan *plan;
@@ -76,12 +76,12 @@ static bool fit(const struct plan *p, const struct execute_options *opt, unsigne
     *tile = opt->tile ? opt->tile : DEFAULT_TILE;
     *each = worker_memory(p, *tile);
     while (opt->mem && sum(each, *jobs) > opt->mem) {
-        if (*tile > MIN_TILE) {
+        if (*tile > GOOD_TILE || (*jobs == 1 && *tile > 1)) {
             *tile /= 2;
             *each = worker_memory(p, *tile);
         } else if (*jobs > 1) {
             *jobs -= 1;
-        } else {
+        } else { /* one worker, one row */
             unsigned long long need = sum(each, 1);
             err_set(e, ERR_MEMORY,
                     "one row of the largest tensor needs %llu bytes, --mem allows %llu", need,

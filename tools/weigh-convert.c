@@ -26,7 +26,7 @@ struct job {
 /* DEST without folder, slash and suffix: what files of a set are called after. */
 static struct str base_of(const char *dest)
 {
-    struct str s = str_of(dest);
+    struct str s = str_of(strcmp(dest, "-") == 0 ? "" : dest);
     while (s.len > 1 && s.at[s.len - 1] == '/')
         s.len--;
     const char *slash = s.len ? memrchr(s.at, '/', s.len) : NULL;
@@ -90,15 +90,16 @@ static bool settle(struct job *j, int argc, char **argv, struct arena *a, struct
     return settle_form(j, e);
 }
 
-/* A manifest certifies what stands under a name. */
-static bool settle_manifest(const struct job *j, struct err *e)
+/* A manifest certifies, and a proof reads, what stands under a name. */
+static bool settle_checks(const struct job *j, struct err *e)
 {
     const char *dest = j->request.dest ? j->request.dest : "-";
-    if (!j->manifest)
-        return true;
-    if (j->dry_run || strcmp(dest, "-") == 0)
+    bool stream = strcmp(dest, "-") == 0;
+    if (j->prove && stream && !j->dry_run)
+        return err_set(e, ERR_USAGE, "--prove needs an output under a name");
+    if (j->manifest && (stream || j->dry_run))
         return err_set(e, ERR_USAGE, "--manifest needs an output under a name");
-    return strcmp(dest, j->manifest) != 0 ||
+    return !j->manifest || strcmp(dest, j->manifest) != 0 ||
            err_set(e, ERR_USAGE, "the output and its manifest are both %s", dest);
 }
 
@@ -366,7 +367,7 @@ int main(int argc, char **argv)
     };
     if (!cli_parse(&cli, &argc, &argv, &e))
         return cli_exit(&cli, &e, NULL);
-    bool ok = settle(&j, argc, argv, &a, &e) && settle_manifest(&j, &e) && convert(&j, &e);
+    bool ok = settle(&j, argc, argv, &a, &e) && settle_checks(&j, &e) && convert(&j, &e);
     arena_free(&a);
     return cli_exit(&cli, &e,
                     ok          ? NULL

@@ -89,6 +89,31 @@ static void remove_leftovers(const char *dir, struct str name, struct arena *a)
 
 /* ---- checks ----------------------------------------------------------------- */
 
+/* Is `source` inside the directory of that device and inode, at any depth? */
+static bool is_inside(const char *source, enum file_kind kind, uint64_t device, uint64_t inode,
+                      bool *inside, struct err *e)
+{
+    struct arena a = { 0 };
+    const char *slash = strrchr(source, '/');
+    uint64_t d = 0, i = 0, below_d, below_i;
+    char *dir = kind == FILE_DIRECTORY ? arena_printf(&a, e, "%s", source)
+                : slash                ? arena_printf(&a, e, "%.*s/", (int)(slash - source), source)
+                                       : arena_printf(&a, e, ".");
+    bool up = dir != NULL;
+    *inside = false;
+    while (up) {
+        below_d = d;
+        below_i = i;
+        up = file_kind(dir, &kind, &d, &i, e) && kind == FILE_DIRECTORY;
+        *inside = up && d == device && i == inode;
+        up = up && !*inside && (d != below_d || i != below_i); /* the root is its own parent */
+        dir = up ? arena_printf(&a, e, "%s/..", dir) : NULL;
+        up = dir != NULL;
+    }
+    arena_free(&a);
+    return e->code == ERR_NONE;
+}
+
 bool output_check(const char *path, bool directory, bool replace, const char *const *sources,
                   size_t n, struct err *e)
 {
@@ -107,6 +132,13 @@ bool output_check(const char *path, bool directory, bool replace, const char *co
         if (source_kind != FILE_ABSENT && source_device == device && source_inode == inode)
             return err_set(e, ERR_USAGE, "%s is the input itself (%s)", path, sources[i]) ||
                    err_hint(e, "write to another name, then move it");
+        bool inside = false;
+        if (kind == FILE_DIRECTORY && source_kind != FILE_ABSENT &&
+            !is_inside(sources[i], source_kind, device, inode, &inside, e))
+            return false;
+        if (inside)
+            return err_set(e, ERR_USAGE, "%s holds the input (%s)", path, sources[i]) ||
+                   err_hint(e, "write to another name: the whole directory would be replaced");
     }
     if ((kind == FILE_DIRECTORY) != directory)
         return err_set(e, ERR_USAGE, "%s exists and is %s, the output would be %s", path,
