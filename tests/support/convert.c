@@ -13,7 +13,7 @@ bool convert(const char *from, const char *to, const struct plan_options *opt, s
     struct plan p = { 0 };
     struct arena a = { 0 };
     struct execute_result result;
-    const struct execute_options run = { .jobs = 2, .tile = 1000 };
+    const struct execute_options run = { .jobs = 1, .tile = 1000 };
     bool ok = model_open(&m, from, e) && plan_make(&p, &m, opt, e) &&
               execute_write(&p, to, true, &run, &result, &a, e);
     plan_free(&p);
