@@ -407,8 +407,7 @@ bool execute_write(const struct plan *p, const char *path, bool replace,
     return ok;
 }
 
-/* ---- by tensors
- * ------------------------------------------------------------------------------------ */
+/* ---- by tensors ------------------------------------------------------------------------------ */
 
 static bool tensor_job(void *ctx, size_t tensor, unsigned worker, struct err *e)
 {

@@ -385,7 +385,7 @@ static bool layout(struct model *out, const struct layout_options *opt, struct e
         if (rank_of(out->tensors[i].dtype) < 0) {
             err_set(e, ERR_UNSUPPORTED, "tensor '" STR_FMT "' is %s, which safetensors cannot hold",
                     STR_ARG(out->tensors[i].name), dtype_info[out->tensors[i].dtype].name);
-            return err_hint(e, "--type bf16 decodes it where we can");
+            return err_hint(e, "--type f32 decodes it where we can");
         }
     struct metadata metadata = out->files[0].metadata;
     out->files = arena_new(&out->arena, struct model_file, n, e);

@@ -116,6 +116,8 @@ bool gpt_oss_copy_keys(const struct family_view *v, struct plan *p, const struct
 bool gpt_oss_spell_keys(const struct family_view *v, struct metadata *to, struct arena *a,
                         struct err *e) MUST_CHECK;
 
+/* Notes the keys of a GGUF, spelled as llama.cpp does, that a directory does not hold. */
+bool gpt_oss_note_keys(const struct metadata *spelled, struct plan *p, struct err *e) MUST_CHECK;
 /* Notes the values of config.json that an output of that form does not hold. */
 bool gpt_oss_note_config(const struct family_view *v, const struct config *c, struct plan *p,
                          enum form to, struct err *e) MUST_CHECK;

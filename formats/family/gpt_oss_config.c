@@ -70,7 +70,7 @@ size_t gpt_oss_setting(const char *hf)
     for (size_t i = 0; i < N_SETTINGS; i++)
         if (strcmp(gpt_oss_settings[i].hf, hf) == 0)
             return i;
-    return 0; /* no table names a row that is not there: gpt_oss_test walks them */
+    return 0; /* no table names a row that is not there: gpt_oss_config_test walks them */
 }
 
 /* ---- reading ------------------------------------------------------------------------- */

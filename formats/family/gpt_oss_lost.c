@@ -48,6 +48,63 @@ static void list_rope(struct losses *l, const cJSON *rope)
     }
 }
 
+/* ---- what a GGUF says and config.json does not ------------------------------------------ */
+
+/* Keys that come out as files or values, are made anew, or say nothing of the model. */
+static bool key_used(const struct meta *m)
+{
+    struct str key = m->key, text;
+    static const char *const used[] = {
+        "general.architecture",
+        "general.type",
+        "general.file_type",
+        "general.quantization_version",
+        "general.alignment",
+        "gpt-oss.feed_forward_length",
+        "gpt-oss.attention.value_length",
+        "gpt-oss.rope.scaling.type",
+        "tokenizer.ggml.model",
+        "tokenizer.ggml.pre",
+        "tokenizer.ggml.tokens",
+        "tokenizer.ggml.token_type",
+        "tokenizer.ggml.merges",
+        "tokenizer.ggml.bos_token_id",
+        "tokenizer.chat_template",
+    };
+    if (str_starts(key, "weighmaster.") || str_starts(key, "split."))
+        return true;
+    if (str_is(key, "general.name") && meta_str(m, &text) && str_is(text, "gpt-oss"))
+        return true; /* what gpt_oss_put_keys writes, knowing no better */
+    for (size_t i = 0; i < sizeof used / sizeof *used; i++)
+        if (str_is(key, used[i]))
+            return true;
+    for (size_t i = 0; i < N_SETTINGS; i++) {
+        const char *g = gpt_oss_settings[i].gguf;
+        if (g && (*g == ':' ? str_is(key, g + 1)
+                            : str_starts(key, "gpt-oss.") && str_ends(key, g) &&
+                                  key.len == strlen("gpt-oss.") + strlen(g)))
+            return true;
+    }
+    return false;
+}
+
+bool gpt_oss_note_keys(const struct metadata *spelled, struct plan *p, struct err *e)
+{
+    struct buf names = buf_make(e);
+    for (size_t i = 0; i < spelled->n; i++)
+        if (!key_used(&spelled->all[i]))
+            list(&names, spelled->all[i].key, "");
+    bool ok = buf_ok(&names) &&
+              (!names.len || plan_note(p, e,
+                                       "keys of the GGUF that the output does not hold: " STR_FMT
+                                       " (--reversible keeps them)",
+                                       STR_ARG(buf_text(&names))));
+    buf_free(&names);
+    return ok;
+}
+
+/* ---- what config.json says and the output does not -------------------------------------- */
+
 /* What the output of form `to` holds of the configuration. */
 static struct config held(const struct family_view *v, const struct config *c, const struct plan *p,
                           enum form to)

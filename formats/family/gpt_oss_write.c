@@ -148,16 +148,14 @@ static bool same_form(const struct family_view *v, const struct config *c, struc
     return as_it_is || add_config(c, p, opt->type, e);
 }
 
-static bool add_vocab(const struct family_view *v, struct plan *p, struct err *e)
+/* The tokenizer files that the keys of a GGUF hold. */
+static bool add_vocab(const struct metadata *keys, struct plan *p, struct err *e)
 {
-    struct metadata m = { 0 };
     struct vocab_sources s = { 0 };
-    if (!gpt_oss_spell_keys(v, &m, &p->out.arena, e))
-        return false;
-    if (!meta_find(&m, "tokenizer.ggml.tokens"))
+    if (!meta_find(keys, "tokenizer.ggml.tokens"))
         return plan_note(p, e, "the GGUF has no tokenizer, so the output has none");
-    if (!vocab_from_gguf(&m, &s, &p->out.arena, e))
-        return err_within(e, "%s", v->model->path);
+    if (!vocab_from_gguf(keys, &s, &p->out.arena, e))
+        return err_within(e, "%s", p->src->path);
     const struct {
         const char *name;
         struct str text;
@@ -174,6 +172,18 @@ static bool add_vocab(const struct family_view *v, struct plan *p, struct err *e
     return true;
 }
 
+static bool hf_of_gguf(const struct family_view *v, struct plan *p, const struct plan_options *opt,
+                       struct err *e)
+{
+    struct metadata keys = { 0 };
+    return gpt_oss_spell_keys(v, &keys, &p->out.arena, e) && add_vocab(&keys, p, e) &&
+           plan_note(p, e,
+                     "the GGUF carries no original files: config.json and the tokenizer files are "
+                     "made of its keys, the rest are the release's values") &&
+           (opt->reversible ||
+            (gpt_oss_note_keys(&keys, p, e) && plan_note_left(p, takes_none, e)));
+}
+
 static bool write_hf(const struct family_view *v, const struct config *c, struct plan *p,
                      const struct plan_options *opt, struct err *e)
 {
@@ -186,11 +196,7 @@ static bool write_hf(const struct family_view *v, const struct config *c, struct
     if (v->spelling->form == FORM_HF)
         return true;
     if (v->spelling->form == FORM_GGUF)
-        return add_vocab(v, p, e) &&
-               plan_note(p, e,
-                         "the GGUF carries no original files: config.json and the tokenizer "
-                         "files are made of its keys, the rest are the release's values") &&
-               (opt->reversible || plan_note_left(p, takes_none, e));
+        return hf_of_gguf(v, p, opt, e);
     return plan_note(p, e,
                      "original/ has no tokenizer: copy tokenizer.json and its companions from "
                      "the HF form; what its config.json lacks has the release's values") &&
@@ -207,8 +213,12 @@ static bool write_original(const struct family_view *v, const struct config *c, 
     gpt_oss_put_dtypes(&d, v, p);
     bool ok = add_text(p, "config.json", &b, e) && add_text(p, "dtypes.json", &d, e);
     buf_free(&d);
-    return ok && (opt->reversible || (plan_note_left(p, original_takes, e) &&
-                                      gpt_oss_note_config(v, c, p, FORM_ORIGINAL, e)));
+    if (!ok || opt->reversible)
+        return ok;
+    return plan_note_left(p, original_takes, e) && gpt_oss_note_config(v, c, p, FORM_ORIGINAL, e) &&
+           (v->spelling->form != FORM_GGUF ||
+            plan_note(p, e,
+                      "original/ has no place for a tokenizer and for most keys of the GGUF"));
 }
 
 bool gpt_oss_write_config(const struct family_view *v, struct plan *p,

@@ -80,6 +80,8 @@ diff <(grep -v router_aux $model/config.json) <(grep -v router_aux "$work/back2/
 for f in tokenizer.json tokenizer_config.json special_tokens_map.json chat_template.jinja; do
     cmp $model/$f "$work/back2/$f"; ok "$f comes back"
 done
+convert $golden/gguf/*.gguf -o "$work/named" --to hf && says "keys of the GGUF that the output does not hold: general.name (--reversible keeps them)"
+ok "keys that have no place in files"
 convert $golden/original -o "$work/bare.gguf" && says "there is no tokenizer.json"; ok "no tokenizer: converted, and said"
 convert $model -o "$work/f16" --to hf --type f16 && says "lost: "; ok "--type f16 says what it cost"
 [ "$(grep -c lost: "$work/said")" -eq 1 ]; ok "in one line"

@@ -190,11 +190,11 @@ static void widen(struct array *a)
 {
     struct array out = array_new(DTYPE_F32, a->groups, a->rows, a->cols);
     size_t n = (size_t)a->groups * a->rows * a->cols;
-    for (size_t i = 0; i < n; i++) {
-        uint16_t h = (uint16_t)(a->bytes[2 * i] | a->bytes[2 * i + 1] << 8);
-        float f = a->dtype == DTYPE_F16 ? f16_to_f32(h) : bf16_to_f32(h);
-        memcpy(out.bytes + 4 * i, &f, 4);
-    }
+    float *wide = malloc(4 * n);
+    if (!wide || !decode_f32(a->dtype, wide, a->bytes, n))
+        abort();
+    memcpy(out.bytes, wide, 4 * n);
+    free(wide);
     free(a->bytes);
     *a = out;
 }

@@ -23,7 +23,7 @@ struct tiny {
     bool tied;                    /* no output matrix */
     bool plain_experts;           /* BF16 in place of MXFP4 */
     bool tokens;                  /* GGUF: a few tokenizer keys */
-    enum dtype vectors, matrices; /* F32, F16 or BF16; DTYPE_NONE: BF16 */
+    enum dtype vectors, matrices; /* F32, F16 or BF16, in GGUF Q8_0; DTYPE_NONE: BF16 */
     bool fitting;                 /* F32 vectors have only values that BF16 holds */
     uint64_t seed; /* bits of all kinds: NaN, infinities, subnormals, -0, any scale */
 
