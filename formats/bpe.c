@@ -18,7 +18,8 @@ enum {
 struct reading {
     struct bpe *bpe;
     struct json *json;
-    uint64_t n_vocab;
+    uint64_t n_vocab; /* ids are below */
+    bool any_rows;
     struct names added; /* text -> id of the added tokens */
     struct str regex;   /* of Split; at == NULL: none yet */
     bool byte_level, byte_level_regex, decoder, model, merges;
@@ -41,6 +42,21 @@ static bool unsupported(struct json *j, const char *fmt, ...)
 
 /* ---- tokens ------------------------------------------------------------------ */
 
+static bool reserve(struct reading *r, uint64_t id)
+{
+    struct bpe *b = r->bpe;
+    if (id < b->room)
+        return true;
+    uint64_t room = id + 1 + id / 2 + 64;
+    struct bpe_token *p = mem_resize(b->tokens, room * sizeof *p, r->json->err);
+    if (!p)
+        return false;
+    memset(p + b->room, 0, (room - b->room) * sizeof *p);
+    b->tokens = p;
+    b->room = room;
+    return true;
+}
+
 /* Gives an id its text.  The vocabulary and the added tokens may both name it. */
 static void place(struct reading *r, uint64_t id, struct str text, unsigned from,
                   enum token_type type)
@@ -49,17 +65,21 @@ static void place(struct reading *r, uint64_t id, struct str text, unsigned from
     if (!json_ok(j))
         return;
     if (id >= r->n_vocab) {
-        json_fail(j, "token '" STR_FMT "' has id %llu, but the model has %llu embedding rows",
-                  STR_ARG(shown(text)), (unsigned long long)id, (unsigned long long)r->n_vocab);
+        json_fail(j, "token '" STR_FMT "' has id %llu, but %s %llu %s", STR_ARG(shown(text)),
+                  (unsigned long long)id, r->any_rows ? "the file has room for" : "the model has",
+                  (unsigned long long)r->n_vocab, r->any_rows ? "tokens" : "embedding rows");
         return;
     }
+    if (!reserve(r, id))
+        return;
     struct bpe_token *t = &r->bpe->tokens[id];
-    if (t->text.at && ((t->from & from) || !str_eq(t->text, text))) {
+    unsigned side = from & (BPE_VOCAB | BPE_ADDED);
+    if (t->text.at && ((t->from & side) || !str_eq(t->text, text))) {
         json_fail(j, "id %llu is given to '" STR_FMT "' and to '" STR_FMT "'",
                   (unsigned long long)id, STR_ARG(shown(t->text)), STR_ARG(shown(text)));
         return;
     }
-    if (!t->text.at || from == BPE_ADDED)
+    if (!t->text.at || side == BPE_ADDED)
         t->type = type;
     t->text = text;
     t->at = j->base + j->value_at;
@@ -74,6 +94,7 @@ static void read_added_token(struct reading *r)
     struct str key, text = { NULL, 0 };
     uint64_t id = NO_ID;
     bool special = false;
+    unsigned from = BPE_ADDED;
     json_object(j);
     size_t at = j->value_at;
     while (json_key(j, &key)) {
@@ -83,6 +104,10 @@ static void read_added_token(struct reading *r)
             text = json_string(j);
         else if (str_is(key, "special"))
             special = json_bool(j);
+        else if (str_is(key, "normalized"))
+            from |= json_bool(j) ? BPE_NORMALIZED : 0;
+        else if (str_is(key, "lstrip") || str_is(key, "rstrip") || str_is(key, "single_word"))
+            from |= json_bool(j) ? BPE_TRIMS : 0;
         else
             json_skip(j);
     }
@@ -91,7 +116,7 @@ static void read_added_token(struct reading *r)
         json_fail(j, "an added token needs id and content");
         return;
     }
-    place(r, id, text, BPE_ADDED, special ? TOKEN_CONTROL : TOKEN_USER);
+    place(r, id, text, from, special ? TOKEN_CONTROL : TOKEN_USER);
     size_t old;
     if (json_ok(j) && names_add(&r->added, text, (size_t)id, &old, r->json->err) &&
         old != NAMES_NONE)
@@ -278,14 +303,14 @@ static void read_pre_tokenizer(struct reading *r)
     read_step(r, false);
     if (!json_ok(j) || !r->byte_level)
         return;
-    for (const struct vocab_split *s = vocab_splits; s->pre && !r->bpe->split; s++)
+    struct bpe *b = r->bpe;
+    b->regex = r->regex;
+    b->regex_at = j->base + j->value_at;
+    for (const struct vocab_split *s = vocab_splits; s->pre && !b->split; s++)
         if (r->byte_level_regex ? s->in_byte_level : str_is(r->regex, s->regex))
-            r->bpe->split = s;
-    if (!r->bpe->split) {
-        unsupported(j, "text is split by a pattern we do not know: '" STR_FMT "'",
-                    STR_ARG(shown(r->regex)));
-        err_hint(r->json->err, "known are the patterns of gpt-oss (o200k), Llama 3 and GPT-2");
-    }
+            b->split = s;
+    if (r->byte_level_regex)
+        b->regex = str_of(b->split->regex);
 }
 
 static void read_decoder(struct reading *r)
@@ -324,6 +349,8 @@ static void read_model(struct reading *r)
             read_vocab(r);
         } else if (str_is(key, "merges")) {
             read_merges(r);
+        } else if (str_is(key, "ignore_merges")) {
+            r->bpe->ignore_merges = json_bool(j);
         } else if (str_is(key, "continuing_subword_prefix")) {
             want_nothing(j, "continuing_subword_prefix");
         } else if (str_is(key, "end_of_word_suffix")) {
@@ -396,14 +423,14 @@ bool bpe_read(struct bpe *b, const char *path, struct str text, uint64_t n_vocab
               struct err *e)
 {
     *b = (struct bpe){ .merges = buf_make(e) };
+    bool any_rows = n_vocab == BPE_ANY_ROWS;
+    if (any_rows) /* ids have no holes, and each takes some bytes of the file */
+        n_vocab = text.len < BPE_MAX ? text.len : BPE_MAX;
     if (n_vocab > BPE_MAX)
         return err_set(e, ERR_UNSUPPORTED, "%s: a vocabulary of %llu rows, at most %d", path,
                        (unsigned long long)n_vocab, BPE_MAX);
-    b->tokens = arena_new(a, struct bpe_token, n_vocab, e);
-    if (!b->tokens)
-        return false;
     struct json j;
-    struct reading r = { .bpe = b, .json = &j, .n_vocab = n_vocab };
+    struct reading r = { .bpe = b, .json = &j, .n_vocab = n_vocab, .any_rows = any_rows };
     json_open(&j, path, 0, text, a, e);
     bool ok = names_reserve(&r.added, 0, names_seed(0, text.at, text.len), e);
     if (ok)
@@ -414,4 +441,9 @@ bool bpe_read(struct bpe *b, const char *path, struct str text, uint64_t n_vocab
     return ok;
 }
 
-void bpe_free(struct bpe *b) { buf_free(&b->merges); }
+void bpe_free(struct bpe *b)
+{
+    buf_free(&b->merges);
+    mem_free(b->tokens);
+    b->tokens = NULL;
+}

@@ -191,6 +191,19 @@ static bool read_file(struct reading *r, const char *name, struct str text,
     return ok;
 }
 
+/* The key .pre says the pattern by its name. */
+static bool check_split(const struct reading *r, const char *path)
+{
+    const struct bpe *b = &r->bpe;
+    if (b->split)
+        return true;
+    err_set(r->err, ERR_UNSUPPORTED,
+            "%s:0x%llx: text is split by a pattern we have no name for: '" STR_FMT "'", path,
+            (unsigned long long)b->regex_at, (int)(b->regex.len < 80 ? b->regex.len : 80),
+            b->regex.at ? b->regex.at : "");
+    return err_hint(r->err, "known are the patterns of gpt-oss (o200k), Llama 3 and GPT-2");
+}
+
 static bool read_all(struct reading *r)
 {
     const struct vocab_sources *from = r->from;
@@ -200,6 +213,7 @@ static bool read_all(struct reading *r)
     if (!from->tokenizer_json.at)
         return err_set(r->err, ERR_INPUT, "%s is missing", path);
     if (!bpe_read(&r->bpe, path, from->tokenizer_json, r->n_vocab, &r->scratch, r->err) ||
+        !check_split(r, path) ||
         !read_file(r, "tokenizer_config.json", from->tokenizer_config_json, read_names) ||
         !read_file(r, "special_tokens_map.json", from->special_tokens_map_json, read_names) ||
         !read_file(r, "generation_config.json", from->generation_config_json, read_ids))

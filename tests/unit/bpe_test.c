@@ -124,7 +124,7 @@ static void test_other_kinds(void **state)
             "NFC");
     verdict(WITH_PRE("null"), ERR_UNSUPPORTED, "ByteLevel pre-tokenizer");
     verdict(WITH_PRE("{\"type\":\"Metaspace\"}"), ERR_UNSUPPORTED, "'Metaspace'");
-    verdict(WITH_PRE(LEVEL), ERR_UNSUPPORTED, "pattern we do not know");
+    verdict(WITH_PRE(LEVEL), ERR_NONE, ""); /* no split at all */
     verdict(WITH_PRE("{\"type\":\"ByteLevel\",\"add_prefix_space\":true}"), ERR_UNSUPPORTED,
             "space in front");
 #define SPLIT(pattern, behavior, invert)                                     \
@@ -144,8 +144,7 @@ static void test_other_kinds(void **state)
         { WITH_STEPS(SPLIT(GPT2, "Isolated", "true") "," LEVEL), ERR_UNSUPPORTED, "isolated" },
         { WITH_STEPS(SPLIT("\"String\":\"x\"", "Isolated", "false") "," LEVEL), ERR_UNSUPPORTED,
           "isolated" },
-        { WITH_STEPS(SPLIT("\"Regex\":\"x+\"", "Isolated", "false") "," LEVEL), ERR_UNSUPPORTED,
-          "'x+'" },
+        { WITH_STEPS(SPLIT("\"Regex\":\"x+\"", "Isolated", "false") "," LEVEL), ERR_NONE, "" },
         { WITH_STEPS(SPLIT(GPT2, "Isolated", "false") ",{\"type\":\"ByteLevel\"}"), ERR_UNSUPPORTED,
           "more than one split" },
         { WITH_STEPS(
@@ -252,12 +251,45 @@ static void test_rows(void **state)
     struct arena a = { 0 };
     struct err e = { 0 };
     struct bpe b;
-    assert_false(bpe_read(&b, "p", STR(WHOLE), UINT64_MAX, &a, &e));
+    assert_false(bpe_read(&b, "p", STR(WHOLE), UINT64_MAX - 1, &a, &e));
     assert_int_equal(e.code, ERR_UNSUPPORTED);
     bpe_free(&b);
     e = (struct err){ 0 };
     assert_false(bpe_read(&b, "p", STR(WHOLE), 0, &a, &e));
     assert_int_equal(e.code, ERR_INPUT);
+    bpe_free(&b);
+    e = (struct err){ 0 };
+    assert_true(bpe_read(&b, "p", STR(WHOLE), BPE_ANY_ROWS, &a, &e));
+    assert_int_equal(b.n_tokens, 5);
+    bpe_free(&b);
+    assert_false(bpe_read(&b, "p", STR(WITH_VOCAB("{\"a\":16777215}")), BPE_ANY_ROWS, &a, &e));
+    assert_non_null(strstr(e.msg, "has id 16777215, but the file has room for "));
+    bpe_free(&b);
+    arena_free(&a);
+}
+
+/* What tells tokenizers of the same tokens apart. */
+static void test_flags(void **state)
+{
+    (void)state;
+    struct arena a = { 0 };
+    struct err e = { 0 };
+    struct bpe b;
+    assert_true(bpe_read(&b, "p",
+                         STR("{\"added_tokens\":[{\"id\":0,\"content\":\"a\",\"normalized\":true},"
+                             "{\"id\":1,\"content\":\"b\",\"rstrip\":true,\"lstrip\":false}],"
+                             "\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[" SPLIT(
+                                 "\"Regex\":\"x+\"", "Isolated",
+                                 "false") "," LEVEL "]}," DEC ",\"model\":{" BPE
+                                          ",\"ignore_merges\":true," VOCAB "," MERGES "}}"),
+                         8, &a, &e));
+    assert_int_equal(b.tokens[0].from, BPE_VOCAB | BPE_ADDED | BPE_NORMALIZED);
+    assert_int_equal(b.tokens[1].from, BPE_VOCAB | BPE_ADDED | BPE_TRIMS);
+    assert_int_equal(b.tokens[2].from, BPE_VOCAB);
+    assert_true(b.ignore_merges && !b.split && str_is(b.regex, "x+"));
+    bpe_free(&b);
+    assert_true(bpe_read(&b, "p", STR(WHOLE), 8, &a, &e));
+    assert_true(!b.ignore_merges && b.split && str_is(b.regex, b.split->regex));
     bpe_free(&b);
     arena_free(&a);
 }
@@ -289,15 +321,11 @@ static void test_many_merges(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_accepts),
-        cmocka_unit_test(test_contradictions),
-        cmocka_unit_test(test_merges),
-        cmocka_unit_test(test_other_kinds),
-        cmocka_unit_test(test_not_tokenizers),
-        cmocka_unit_test(test_many_merges),
-        cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_cut_short),
-        cmocka_unit_test(test_one_byte_changed),
+        cmocka_unit_test(test_accepts),        cmocka_unit_test(test_contradictions),
+        cmocka_unit_test(test_merges),         cmocka_unit_test(test_other_kinds),
+        cmocka_unit_test(test_not_tokenizers), cmocka_unit_test(test_many_merges),
+        cmocka_unit_test(test_rows),           cmocka_unit_test(test_flags),
+        cmocka_unit_test(test_cut_short),      cmocka_unit_test(test_one_byte_changed),
     };
     return cmocka_run_group_tests_name("bpe", tests, NULL, NULL);
 }

@@ -365,6 +365,28 @@ static void test_no_tokenizer(void **state)
     arena_free(&a);
 }
 
+/* A pattern that no tokenizer.ggml.pre names. */
+static void test_unknown_split(void **state)
+{
+    (void)state;
+    struct arena a = { 0 };
+    struct err e = { 0 };
+    struct metadata m = { 0 };
+    struct vocab_sources from = {
+        .tokenizer_json =
+            STR("{\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\","
+                "\"pattern\":{\"Regex\":\"x+\"},\"behavior\":\"Isolated\",\"invert\":false},"
+                "{\"type\":\"ByteLevel\",\"use_regex\":false}]},\"decoder\":" BYTES
+                ",\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[]}}"),
+        .dir = "d",
+    };
+    assert_false(vocab_to_gguf(&from, 8, NONE, NONE, &m, &a, &e));
+    assert_int_equal(e.code, ERR_UNSUPPORTED);
+    assert_string_equal(e.msg, "d/tokenizer.json:0x11: text is split by a pattern we have no name "
+                               "for: 'x+'");
+    arena_free(&a);
+}
+
 static void test_out_of_memory(void **state)
 {
     (void)state;
@@ -392,11 +414,12 @@ static void test_out_of_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tiny_keys),    cmocka_unit_test(test_tiny_back),
-        cmocka_unit_test(test_gguf_gpt2),    cmocka_unit_test(test_gguf_placeholder),
-        cmocka_unit_test(test_roles),        cmocka_unit_test(test_chat_template),
-        cmocka_unit_test(test_types),        cmocka_unit_test(test_padding_taken),
-        cmocka_unit_test(test_no_tokenizer), cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_tiny_keys),     cmocka_unit_test(test_tiny_back),
+        cmocka_unit_test(test_gguf_gpt2),     cmocka_unit_test(test_gguf_placeholder),
+        cmocka_unit_test(test_roles),         cmocka_unit_test(test_chat_template),
+        cmocka_unit_test(test_types),         cmocka_unit_test(test_padding_taken),
+        cmocka_unit_test(test_no_tokenizer),  cmocka_unit_test(test_unknown_split),
+        cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests_name("vocab", tests, NULL, NULL);
 }
