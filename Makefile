@@ -32,7 +32,7 @@ ALL_CFLAGS = -std=c17 -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-pr
              $(if $(WERROR),-Werror) -fno-strict-aliasing -ffp-contract=off -fstack-protector-strong \
              -fPIE -MMD -MP $(CFLAGS) $(SANITIZE)
 ALL_LDFLAGS = -pie $(LDFLAGS) $(SANITIZE)
-ALL_LDLIBS = -lcjson -lzstd -lxxhash -lcrypto -pthread $(LDLIBS)
+ALL_LDLIBS = -lcjson -lzstd -lxxhash -lcrypto -lpcre2-8 -pthread $(LDLIBS)
 
 TOOLS   := $(patsubst tools/%.c,%,$(wildcard tools/weigh*.c))
 OBJECTS := $(patsubst %.c,$B/%.o,$(wildcard quant/*.c quant/*/*.c formats/*.c formats/*/*.c \
