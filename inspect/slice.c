@@ -2,14 +2,11 @@
 #include "inspect/slice.h"
 
 #include "formats/base/buf.h"
+#include "inspect/npy.h"
 #include "quant/bytes.h"
 #include "quant/codec.h"
 
-enum {
-    CHUNK = 1 << 18, /* elements: whole blocks of every type */
-    NPY_DIMS = 32,   /* NumPy 1 reads no more */
-    NPY_ALIGN = 64
-};
+enum { CHUNK = 1 << 18 }; /* elements: whole blocks of every type */
 
 /* ---- which part -------------------------------------------------------------------------- */
 
@@ -110,17 +107,11 @@ static bool check_form(const struct slice *s, enum slice_form form, struct err *
 static void put_npy_header(struct buf *b, const struct slice *s)
 {
     const struct tensor *t = s->tensor;
-    buf_add(b, "\x93NUMPY\1\0\0\0", 10); /* version 1.0; the length of the rest */
-    buf_printf(b, "{'descr': '%s', 'fortran_order': False, 'shape': (", npy_type(t->dtype));
-    for (uint32_t i = s->first; i < t->ndim; i++)
-        buf_printf(b, "%s%llu", i > s->first ? ", " : "",
-                   (unsigned long long)(i == s->first ? s->n : t->dim[i]));
-    buf_puts(b, t->ndim == s->first + 1 ? ",), }" : "), }");
-    while (buf_ok(b) && b->len % NPY_ALIGN != NPY_ALIGN - 1)
-        buf_puts(b, " ");
-    buf_puts(b, "\n");
-    if (buf_ok(b))
-        store16(b->at + 8, (uint16_t)(b->len - 10));
+    uint64_t dim[NPY_DIMS];
+    uint32_t ndim = t->ndim - s->first;
+    for (uint32_t i = 0; i < ndim; i++)
+        dim[i] = i ? t->dim[s->first + i] : s->n;
+    npy_header(b, npy_type(t->dtype), dim, ndim);
 }
 
 static uint64_t load(const uint8_t *p, uint32_t width)
