@@ -212,6 +212,20 @@ char *text_count(char out[32], uint64_t n)
     return out;
 }
 
+char *text_number(char out[16], double v)
+{
+    char text[32], *to = out;
+    snprintf(text, sizeof text, "%g", v);
+    for (const char *from = text; *from && to < out + 15;
+         from++) /* the locale's point is no letter */
+        if (strchr("+-", *from) || (*from >= '0' && *from <= '9') || (*from >= 'a' && *from <= 'z'))
+            *to++ = *from;
+        else if (to[-1] != '.') /* it may be two bytes */
+            *to++ = '.';
+    *to = 0;
+    return out;
+}
+
 /* ---- distance -------------------------------------------------------------- */
 
 static unsigned least(unsigned a, unsigned b) { return a < b ? a : b; }

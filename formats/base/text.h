@@ -25,6 +25,8 @@ bool text_glob(struct str pattern, struct str s);
 char *text_bytes(char out[16], uint64_t bytes);
 /* "13,761,300,984"; returns out. */
 char *text_count(char out[32], uint64_t n);
+/* "0.0125776": six digits, as %g writes them, with a point in every locale; returns out. */
+char *text_number(char out[16], double v);
 
 /* How many bytes to insert, delete, replace or swap with their neighbour (no byte twice)
  * to make b of a, for "did you mean"; UINT_MAX where a text is over 64 bytes. */

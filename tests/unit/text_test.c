@@ -7,10 +7,13 @@
 
 #include "formats/base/json.h"
 #include "formats/base/text.h"
+#include "tests/support/comma_locale.h"
 #include "tests/support/fixture.h"
 #include "tests/support/shared.h"
 
 #include <limits.h>
+#include <locale.h>
+#include <math.h>
 
 /* ---- UTF-8 ------------------------------------------------------------------ */
 
@@ -267,6 +270,27 @@ static void counts(void **state)
     assert_string_equal(text_count(out, UINT64_MAX), "18,446,744,073,709,551,615");
 }
 
+static void check_numbers(void)
+{
+    char out[16];
+    assert_string_equal(text_number(out, 0), "0");
+    assert_string_equal(text_number(out, 0.01257764), "0.0125776");
+    assert_string_equal(text_number(out, 100), "100");
+    assert_string_equal(text_number(out, 1.5e-300), "1.5e-300");
+    assert_string_equal(text_number(out, -1.2345678e-300), "-1.23457e-300");
+    assert_string_equal(text_number(out, (double)INFINITY), "inf");
+}
+
+static void numbers(void **state)
+{
+    (void)state;
+    check_numbers();
+    if (!comma_locale())
+        skip();
+    check_numbers();
+    setlocale(LC_ALL, "C");
+}
+
 /* ---- distance --------------------------------------------------------------- */
 
 static void distances(void **state)
@@ -359,6 +383,7 @@ int main(void)
         cmocka_unit_test(glob_is_not_exponential),
         cmocka_unit_test(sizes),
         cmocka_unit_test(counts),
+        cmocka_unit_test(numbers),
         cmocka_unit_test(distances),
         cmocka_unit_test(hex),
         cmocka_unit_test(base64_both_ways),
