@@ -109,7 +109,7 @@ float *session_vector(struct session *s, size_t atom, struct err *e)
 /* ---- running
  * ------------------------------------------------------------------------------------- */
 
-static bool check_ids(const struct session *s, const uint32_t *ids, size_t n, struct err *e)
+bool session_check(const struct session *s, const uint32_t *ids, size_t n, struct err *e)
 {
     for (size_t i = 0; i < n; i++)
         if (ids[i] >= s->vocab)
@@ -159,7 +159,7 @@ static bool hand_over(struct session *s, size_t at, size_t T, size_t from, sessi
         if (!room_for_logits(s, n, e))
             return false;
         s->graph->logits(s, i, n, s->logits);
-        if (!ops_ok(&s->ops) || !check_logits(s, n, at + i, e) ||
+        if (!ops_ok(&s->ops) || !check_logits(s, n, (size_t)s->position + i, e) ||
             !take(ctx, at + i, n, s->logits, e))
             return false;
     }
@@ -169,7 +169,7 @@ static bool hand_over(struct session *s, size_t at, size_t T, size_t from, sessi
 bool session_run(struct session *s, const uint32_t *ids, size_t n, size_t from, session_take *take,
                  void *ctx, struct err *e)
 {
-    if (!check_ids(s, ids, n, e))
+    if (!session_check(s, ids, n, e))
         return false;
     s->ops.err = e;
     for (size_t at = 0, T; at < n; at += T) {

@@ -58,6 +58,9 @@ typedef bool session_take(void *ctx, size_t first, size_t n, const float *logits
  * take may be NULL when from >= n. */
 bool session_run(struct session *s, const uint32_t *ids, size_t n, size_t from, session_take *take,
                  void *ctx, struct err *e) MUST_CHECK;
+/* ERR_INPUT unless session_run could feed these n tokens now. */
+bool session_check(const struct session *s, const uint32_t *ids, size_t n,
+                   struct err *e) MUST_CHECK;
 /* Forgets the tokens fed so far. */
 void session_reset(struct session *s);
 
