@@ -62,7 +62,12 @@ try() {
     fi
 }
 
-# The token ids of one prompt of the bundled model.
+# The names of the prompts of the bundled model.
+prompt_names() {
+    "$node" -p 'JSON.parse(fs.readFileSync(process.argv[1])).prompts.map(p => p.name).join(" ")' "$model/golden/index.json"
+}
+
+# The token ids of one of them.
 prompt_ids() {
     "$node" -p 'JSON.parse(fs.readFileSync(process.argv[1])).prompts.find(p => p.name === process.argv[2]).ids.join(" ")' \
         "$model/golden/index.json" "$1"
@@ -71,6 +76,15 @@ prompt_ids() {
 same_keys() {
     "$bin/weigh-inspect" --json "$work/$1.gguf" >"$work/$1.json" &&
         "$node" $dir/keys.mjs "$work/$1.gguf" "$work/$1.json"
+}
+
+# What llama.cpp computes is what we compute with its positions: the first tokens of a prompt.
+same_logits() {
+    local ids
+    read -ra ids <<<"$(prompt_ids "$1")"
+    ids=("${ids[@]:0:7}")
+    "$bin/weigh-logits" run "$work/f32.gguf" --rope llama.cpp --tokens "$(IFS=,; echo "${ids[*]}")" --top 0 -o "$work/$1.npy" >/dev/null &&
+        "$node" $dir/llama.mjs "$work/f32.gguf" "${ids[@]}" --golden "$work/$1.npy" --rms $rms_bound
 }
 
 convert() {
@@ -97,6 +111,9 @@ for name in default reversible; do
 done
 try "llama.cpp agrees on f32" "$node" $dir/llama.mjs $work/f32.gguf "${single[@]}" \
     --golden $model/golden/logits_single_f32.npy --rms $rms_bound
+for name in $(prompt_names); do
+    try "llama.cpp agrees with weigh-logits --rope llama.cpp: $name" same_logits "$name"
+done
 
 echo "$passed passed, $failed failed"
 [ $failed -eq 0 ]
