@@ -288,6 +288,8 @@ bool output_write(struct output *o, size_t file, struct span from, uint64_t at, 
                 err_hint(e, "free some space or write elsewhere");
             return err_errno(e, "cannot write", o->path);
         }
+        /* Let the disk begin at once: what waits for fsync would leave the CPU idle then. */
+        sync_file_range(f->fd, (off_t)at, put, SYNC_FILE_RANGE_WRITE);
         from.at += put;
         from.len -= (size_t)put;
         at += (uint64_t)put;
