@@ -58,6 +58,8 @@ $(REPLAYS): %_replay: %_fuzz.o $B/tests/fuzz/replay.o $(TESTLIB) $(LIB)
 	$(CC) $(ALL_LDFLAGS) $^ $(ALL_LDLIBS) -o $@
 $(FUZZERS): %: %.o $(TESTLIB) $(LIB)
 	$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer $^ $(ALL_LDLIBS) -o $@
+$B/tests/bench/forward: %: %.o $(LIB)
+	$(CC) $(ALL_LDFLAGS) $^ $(ALL_LDLIBS) -o $@
 $B/tests/bench/measure: %: %.o
 	$(CC) $(ALL_LDFLAGS) $^ -o $@
 
@@ -76,13 +78,14 @@ packages:
 deps:
 	@tests/packages list
 
-everything: all $(TESTS) $(REPLAYS) $B/tests/bench/measure
+everything: all $(TESTS) $(REPLAYS) $B/tests/bench/measure $B/tests/bench/forward
 check: everything layers
 	@tests/run $(BIN) $B/log $(TESTS) $(REPLAYS) $(CLI)
 demo: all
 	@tests/demo.sh $(BIN) $B/demo
-bench: all $B/tests/bench/measure
+bench: all $B/tests/bench/measure $B/tests/bench/forward
 	@tests/bench/bench.sh $(BIN) $B/tests/bench/measure
+	@tests/bench/forward.sh $(BIN) $B/tests/bench/forward
 clients: all
 	@tests/clients/run.sh $(BIN)
 # quant and its kernel test alone, for 64-bit ARM; not part of check
