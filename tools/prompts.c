@@ -55,8 +55,7 @@ static bool need_tokenizer(struct prompts *p, const char *path, const struct mod
         return true;
     p->has_tokenizer = path ? tokenizer_open(&p->tokenizer, path, e)
                             : tokenizer_open_model(&p->tokenizer, model, e);
-    return p->has_tokenizer ||
-           (!path && err_within(e, "a text without --tokenizer"));
+    return p->has_tokenizer || (!path && err_within(e, "a text without --tokenizer"));
 }
 
 static bool add_text(struct prompts *p, struct str text, bool specials, struct err *e)
