@@ -21,14 +21,6 @@ void sha_add(struct sha_stream *s, const void *from, uint64_t n)
     EVP_DigestUpdate(s->ctx, from, n);
 }
 
-void sha_zeros(struct sha_stream *s, uint64_t n)
-{
-    static const uint8_t zeros[4096];
-    for (; n > sizeof zeros; n -= sizeof zeros)
-        sha_add(s, zeros, sizeof zeros);
-    sha_add(s, zeros, n);
-}
-
 struct sha256 sha_end(struct sha_stream *s)
 {
     struct sha256 out = { 0 };

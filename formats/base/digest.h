@@ -18,8 +18,7 @@ struct sha_stream {
 };
 bool sha_open(struct sha_stream *s, struct err *e) MUST_CHECK;
 void sha_add(struct sha_stream *s, const void *from, uint64_t n);
-void sha_zeros(struct sha_stream *s, uint64_t n); /* n zero bytes: padding, holes */
-struct sha256 sha_end(struct sha_stream *s);      /* the digest of all added; then starts anew */
+struct sha256 sha_end(struct sha_stream *s); /* the digest of all added; then starts anew */
 void sha_close(struct sha_stream *s);
 
 bool sha_of(struct span bytes, struct sha256 *out, struct err *e) MUST_CHECK;
